@@ -1,0 +1,236 @@
+"""Every option of the server, declared once.
+
+``Settings`` is the table: one frozen field an option, with its default, unit, range and help. The
+oslo.config options of group ``[wsgisrv]`` are made from it, and a loaded configuration becomes one
+``Settings`` value that is handed to whoever needs it; there is no global configuration object.
+Must not import eventlet, webob, paste or routes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+
+def option(
+    default: Any,
+    help: str,  # noqa: A002 -- the name that oslo.config gives it
+    *,
+    min: float | None = None,  # noqa: A002 -- likewise
+    max: float | None = None,  # noqa: A002 -- likewise
+    choices: tuple[str, ...] | None = None,
+    mutable: bool = False,
+) -> Any:
+    """Declares one option: a dataclass field whose metadata is what oslo.config needs to know."""
+    meta = {"help": help, "min": min, "max": max, "choices": choices, "mutable": mutable}
+    return dataclasses.field(default=default, metadata=meta)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One value of each option. Times are in seconds, names that end in ``_bytes`` are in bytes."""
+
+    # What is served, and where
+    paste_config: str = option(
+        "", "Paste file to serve, as PATH or PATH#APP. APP defaults to 'main'."
+    )
+    bind: tuple[str, ...] = option(
+        ("127.0.0.1:8080",),
+        "Address to listen on: host:port, [v6]:port, unix:/path or fd://N; may be given more than"
+        " once. Sockets handed over by systemd (LISTEN_FDS) take the place of the default.",
+    )
+    bind_timeout: float = option(
+        3.0,
+        "Seconds during which an address that is in use is tried again, since a predecessor may be"
+        " about to leave it. 0 tries once.",
+        min=0,
+        max=600,
+    )
+    backlog: int = option(
+        2048,
+        "Connections that the kernel holds for a listener until a worker accepts them. The kernel"
+        " caps it at net.core.somaxconn.",
+        min=1,
+        max=65535,
+    )
+
+    # Processes
+    workers: int = option(
+        0,
+        "Worker processes. 0 means one for each core that the master may run on (its CPU affinity"
+        " and, on Linux, its cgroup's CPU quota).",
+        min=0,
+        max=256,
+    )
+    worker_timeout: float = option(
+        60.0,
+        "Seconds without a beat after which a worker is taken for stuck, killed and replaced. 0"
+        " never does so. Well above the longest block that the app is known to cause.",
+        min=0,
+        max=86400,
+        mutable=True,
+    )
+    boot_timeout: float = option(
+        120.0,
+        "Seconds that a worker may take from fork to READY: importing and loading the app. 0 waits"
+        " for ever.",
+        min=0,
+        max=86400,
+        mutable=True,
+    )
+    graceful_timeout: float = option(
+        30.0,
+        "Seconds that a draining worker has to finish its requests before it is killed.",
+        min=0,
+        max=86400,
+        mutable=True,
+    )
+
+    # The worker
+    hub: str = option(
+        "auto",
+        "Eventlet hub. auto takes the first that works of epolls, kqueue, poll and selects.",
+        choices=("auto", "epolls", "kqueue", "poll", "selects", "asyncio"),
+    )
+    pool_size: int = option(
+        1000,
+        "Requests that one worker runs at a time; more of them wait for a free slot.",
+        min=1,
+        max=1_000_000,
+    )
+
+    # Logs
+    access_log: str = option(
+        "-", "Where the access log goes: '-' is stderr, a path appends to a file, 'off' is none."
+    )
+    access_log_format: str = option(
+        '%(client_ip)s "%(request_line)s" status: %(status_code)s  len: %(body_length)s'
+        " time: %(wall_seconds).7f",
+        "Format of an access log line, with the fields of oslo.service's wsgi_log_format:"
+        " client_ip, client_port, date_time, request_line, status_code, body_length, wall_seconds.",
+    )
+    log_level: str = option(
+        "info",
+        "Least severe level that the server logs on stderr.",
+        choices=("debug", "info", "warning", "error", "critical"),
+        mutable=True,
+    )
+
+    # Limits on a request (RFC 9112 and RFC 9110 name no figure but the first)
+    max_target_bytes: int = option(
+        8000,
+        "Longest request target; a longer one is answered 414. RFC 9112 section 3 asks for 8000 at"
+        " least.",
+        min=8000,
+        max=MIB,
+    )
+    max_header_count: int = option(
+        100, "Header fields in a request; more are answered 431.", min=10, max=10_000
+    )
+    max_header_bytes: int = option(
+        16 * KIB,
+        "Longest single header field, name and value; a longer one is answered 431. The default"
+        " has room for a Keystone token with a large catalogue.",
+        min=1024,
+        max=MIB,
+    )
+    max_headers_bytes: int = option(
+        64 * KIB,
+        "Longest header block of a request, all fields together; more is answered 431.",
+        min=1024,
+        max=16 * MIB,
+    )
+    header_underscores: str = option(
+        "drop",
+        "What becomes of a header whose name has an underscore, which the environ could not tell"
+        " from a hyphen: drop the field, or refuse the request with 400.",
+        choices=("drop", "refuse"),
+    )
+    max_chunk_line_bytes: int = option(
+        1024,
+        "Longest chunk-size line of a chunked body, extensions included; a longer one is answered"
+        " 431.",
+        min=32,
+        max=64 * KIB,
+    )
+    max_trailer_bytes: int = option(
+        8 * KIB,
+        "Longest trailer section behind a chunked body; a longer one is answered 431.",
+        min=256,
+        max=MIB,
+    )
+    max_body_bytes: int = option(
+        5 * GIB,
+        "Longest request body; a longer one is answered 413, before it is read where its length is"
+        " declared. Bodies are streamed, so a large bound costs no memory. 0 means no bound.",
+        min=0,
+    )
+    max_drain_bytes: int = option(
+        64 * KIB,
+        "Most of an unread request body that is read and thrown away to keep the connection; with"
+        " more left, the connection is closed after the response.",
+        min=0,
+        max=GIB,
+    )
+
+    # Time
+    header_timeout: float = option(
+        20.0,
+        "Seconds from a request's first byte to the end of its head, however slowly it drips;"
+        " later is answered 408. Also the time that a new connection may send nothing.",
+        min=0.1,
+        max=3600,
+    )
+    body_timeout: float = option(
+        30.0,
+        "Seconds between two pieces of a request body that the app waits for; longer is 408.",
+        min=0.1,
+        max=3600,
+    )
+    min_body_rate: int = option(
+        128,
+        "Bytes a second, over the whole time that the app waited for a request body, below which it"
+        " is given up with 408; judged after body_timeout. 0 asks for none.",
+        min=0,
+        max=GIB,
+    )
+    write_timeout: float = option(
+        60.0,
+        "Seconds during which a client may take nothing of a response that waits for it; longer"
+        " closes the connection.",
+        min=0.1,
+        max=86400,
+    )
+    keepalive_timeout: float = option(
+        75.0,
+        "Seconds that a connection may be idle between two requests. 0 closes every connection"
+        " after its first response.",
+        min=0,
+        max=86400,
+    )
+    request_timeout: float = option(
+        0.0,
+        "Seconds that a request may run; then its greenlet gets a timeout, and the client 503 if"
+        " nothing was sent yet. 0 sets no limit.",
+        min=0,
+        max=86400,
+    )
+
+    # Connections
+    max_connections: int = option(
+        16384,
+        "Connections that one worker holds; at the bound it accepts none until one ends.",
+        min=1,
+        max=1_000_000,
+    )
+    max_connections_per_client: int = option(
+        0,
+        "Connections that one worker holds for one client address; a further one is closed. 0 sets"
+        " no limit, as is needed behind a proxy.",
+        min=0,
+        max=1_000_000,
+    )

@@ -1,0 +1,135 @@
+"""The scoreboard: an anonymous shared mapping with one fixed slot for each worker.
+
+Rules: a worker writes its own slot only, without locks or syscalls; anybody reads. A reader may see one
+counter newer than its neighbour, never a torn one: each is an aligned 64-bit word. The master clears a
+slot before it hands it out again. Must not import eventlet.
+
+A slot is 16 KiB: one page of words (state, beat, counters, latency histogram) and rows that name the
+requests in flight. Pages that no worker touched cost no memory (mmap(2), MAP_ANONYMOUS).
+"""
+
+from __future__ import annotations
+
+import enum
+import mmap
+import struct
+
+SLOT_BYTES = 16384
+WORDS_BYTES = 4096
+ROW_BYTES = 192
+ROWS = (SLOT_BYTES - WORDS_BYTES) // ROW_BYTES
+LINE_BYTES = ROW_BYTES - 10
+_ROW = struct.Struct("=dH")  # started, length of the line; no row in use: started is 0.0
+
+LATENCY_BOUNDS = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+)  # fmt: skip
+"""Upper bounds of the latency buckets in seconds; one more bucket holds what is above the last."""
+
+
+class State(enum.IntEnum):
+    """Where a worker stands, as it tells itself."""
+
+    FREE = 0  # no worker has this slot
+    BOOTING = 1
+    READY = 2
+    DRAINING = 3
+
+
+class Word(enum.IntEnum):
+    """The words of a slot: counters since the worker's start unless the comment says otherwise."""
+
+    STATE = 0  # a State
+    PID = 1
+    GENERATION = 2
+    CONNECTIONS = 3  # open now
+    IN_FLIGHT = 4  # requests running now
+    WAITING = 5  # requests waiting for a pool slot now
+    ACCEPTED = 6  # connections
+    REQUESTS = 7  # responses begun
+    BYTES_IN = 8
+    BYTES_OUT = 9
+    REFUSED = 10  # malformed requests
+    TIMED_OUT = 11  # connections closed by a deadline
+    STATUS_1XX = 12
+    STATUS_2XX = 13
+    STATUS_3XX = 14
+    STATUS_4XX = 15
+    STATUS_5XX = 16
+    LATENCY = 32  # len(LATENCY_BOUNDS) + 1 words from here on
+
+
+class Real(enum.IntEnum):
+    """The words that hold a floating-point number; their places follow on from Word's."""
+
+    BEAT = 128  # time.monotonic() of the last beat
+    STARTED = 129  # time.monotonic() of the fork
+    HUB_LAG = 130  # seconds that the hub's clock last came late
+    LATENCY_SUM = 131  # seconds
+
+
+class Slot:
+    """One worker's part of the board.
+
+    ``words`` and ``reals`` are indexed by ``Word`` and ``Real``.
+    """
+
+    __slots__ = ("_memory", "_rows_at", "reals", "words")
+
+    def __init__(self, memory: memoryview) -> None:
+        self._memory = memory
+        self.words = memory[:WORDS_BYTES].cast("Q")
+        self.reals = memory[:WORDS_BYTES].cast("d")
+        self._rows_at = WORDS_BYTES
+
+    def clear(self) -> None:
+        """Sets the whole slot to zero. Runs in: master loop, while no worker has the slot."""
+        self._memory[:] = bytes(SLOT_BYTES)
+
+    def begin_request(self, row: int, started: float, line: bytes) -> None:
+        """Names a request in flight in ``row`` (0 to ROWS - 1), cut to LINE_BYTES."""
+        at = self._rows_at + row * ROW_BYTES
+        line = line[:LINE_BYTES]
+        self._memory[at + 10 : at + 10 + len(line)] = line
+        _ROW.pack_into(self._memory, at, started, len(line))
+
+    def end_request(self, row: int) -> None:
+        """Marks ``row`` as free."""
+        _ROW.pack_into(self._memory, self._rows_at + row * ROW_BYTES, 0.0, 0)
+
+    def requests_in_flight(self) -> list[tuple[float, str]]:
+        """Returns (time.monotonic() at its start, request line) of the named requests, oldest first.
+
+        A worker names at most ROWS of them; ``Word.IN_FLIGHT`` counts them all.
+        """
+        found = []
+        for at in range(self._rows_at, self._rows_at + ROWS * ROW_BYTES, ROW_BYTES):
+            started, length = _ROW.unpack_from(self._memory, at)
+            if started:
+                line = bytes(self._memory[at + 10 : at + 10 + min(length, LINE_BYTES)])
+                found.append((started, line.decode("latin-1")))
+        return sorted(found)
+
+
+class Scoreboard:
+    """All slots; made once by the master, inherited by every worker.
+
+    Args:
+        slots: how many, at least 1.
+
+    Raises:
+        OSError: when the kernel refuses the mapping.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self._mapping = mmap.mmap(-1, slots * SLOT_BYTES)
+        whole = memoryview(self._mapping)
+        self._slots = [
+            Slot(whole[at : at + SLOT_BYTES]) for at in range(0, slots * SLOT_BYTES, SLOT_BYTES)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def __getitem__(self, index: int) -> Slot:
+        return self._slots[index]
