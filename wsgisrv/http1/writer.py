@@ -1,0 +1,153 @@
+"""A response's head: checked, framed and written as bytes.
+
+Rules: nothing that an app gives reaches the wire unchecked, since a CR or LF in it would begin a second
+response. ``ResponseError`` says what the app did wrong; the caller answers 500 or closes.
+Source: RFC 9112 section 6, RFC 9110 sections 6.4 and 15, PEP 3333 (start_response).
+"""
+
+from __future__ import annotations
+
+import enum
+import http
+from collections.abc import Iterable
+
+from wsgisrv.http1 import grammar
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+
+_MOST_NAMES = 1024
+_LONGEST_NAME = 64
+
+
+class ResponseError(Exception):
+    """Raised for a status or header that an app may not send; the app's author has to mend it."""
+
+
+class _Kind(enum.IntEnum):
+    ORDINARY = 0
+    LENGTH = 1
+    DATE = 2
+    HOP_BY_HOP = 3
+    INVALID = 4
+
+
+_SPECIAL = {
+    "content-length": _Kind.LENGTH,
+    "date": _Kind.DATE,
+} | dict.fromkeys(
+    # PEP 3333 (other HTTP features) leaves these to the server; RFC 9110 7.6.1 names them.
+    (
+        "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding",
+        "upgrade",
+    ),
+    _Kind.HOP_BY_HOP,
+)  # fmt: skip
+
+
+class ResponseNames(dict[str, _Kind]):
+    """Maps a response field name, spelled as the app does, to what the writer must do about it.
+
+    Remembers at most _MOST_NAMES of them: an app that makes names up must not make this grow.
+    """
+
+    def __missing__(self, name: str) -> _Kind:
+        if not isinstance(name, str):
+            raise ResponseError(f"header name {name!r} is not a str")
+        kind = _Kind.INVALID
+        if grammar.TOKEN.fullmatch(name):
+            kind = _SPECIAL.get(name.lower(), _Kind.ORDINARY)
+        if len(name) <= _LONGEST_NAME and len(self) < _MOST_NAMES:
+            self[name] = kind
+        return kind
+
+
+class ResponseHead:
+    """The status and fields of one response, checked.
+
+    ``length`` is the app's Content-Length in bytes, -1 when it gave none; it is not in ``lines``.
+    """
+
+    __slots__ = ("code", "has_date", "length", "lines", "status")
+
+    def __init__(
+        self, status: str, code: int, lines: list[str], length: int, has_date: bool
+    ) -> None:
+        self.status = status
+        self.code = code
+        self.lines = lines
+        self.length = length
+        self.has_date = has_date
+
+    @property
+    def has_body(self) -> bool:
+        """Whether the status lets a body follow (RFC 9110 6.4.1); a HEAD request forbids one, too."""
+        return self.code >= 200 and self.code != 204 and self.code != 304
+
+
+def check_head(
+    status: str, headers: Iterable[tuple[str, str]], names: ResponseNames
+) -> ResponseHead:
+    """Checks what an app gave to start_response.
+
+    Raises:
+        ResponseError: for a status that is none, a name that is no token, a value with a control
+            character, a second or malformed Content-Length, or a hop-by-hop header.
+    """
+    if not isinstance(status, str) or not grammar.STATUS.fullmatch(status):
+        raise ResponseError(f"status {status!r} is not a three-digit code and a reason")
+    lines: list[str] = []
+    length = -1
+    has_date = False
+    for name, value in headers:
+        # One look-up a name; isprintable() is a tenth of what the grammar costs and stricter.
+        kind = names[name]
+        if not isinstance(value, str) or not (value.isprintable() and value.isascii()):
+            _check_value(name, value)
+        if kind:
+            if kind is _Kind.LENGTH:
+                length = _checked_length(value, length)
+                continue
+            if kind is not _Kind.DATE:
+                _refuse(name, kind)
+            has_date = True
+        lines.append(f"{name}: {value}\r\n")
+    return ResponseHead(status, int(status[:3]), lines, length, has_date)
+
+
+def _check_value(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise ResponseError(f"the value of header {name!r} is not a str: {value!r}")
+    if not grammar.FIELD_VALUE.fullmatch(value):
+        raise ResponseError(f"the value of header {name!r} has a forbidden character: {value!r}")
+
+
+def _checked_length(value: str, earlier: int) -> int:
+    if earlier >= 0:
+        raise ResponseError("Content-Length is given twice")
+    if not grammar.CONTENT_LENGTH.fullmatch(value):
+        raise ResponseError(f"Content-Length is no number: {value!r}")
+    return int(value)
+
+
+def _refuse(name: str, kind: _Kind) -> None:
+    if kind is _Kind.INVALID:
+        raise ResponseError(f"header name {name!r} is not a token")
+    raise ResponseError(f"header {name!r} is hop-by-hop and the server's to send")
+
+
+def plain_response(status: int, reason: str, *, date: str) -> bytes:
+    """Returns a whole closing response of the server's own, one line of text.
+
+    Args:
+        status: 400 to 599.
+        reason: the line, without anything that a peer sent.
+        date: an IMF-fixdate.
+    """
+    body = (reason + "\n").encode("ascii")
+    head = (
+        f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}\r\n"
+        f"Date: {date}\r\nContent-Type: text/plain; charset=us-ascii\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body
