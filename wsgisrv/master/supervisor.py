@@ -43,7 +43,6 @@ class Supervisor:
     listeners: bound already; closed when ``run`` ends.
     run_worker: what a child runs.
     reload_settings: reads the options anew; raises ConfigError for a wrong one.
-    reopen_logs: called on USR1.
     global_conf: for the paste file.
     """
 
@@ -54,14 +53,12 @@ class Supervisor:
         run_worker: RunWorker,
         *,
         reload_settings: Callable[[], Settings],
-        reopen_logs: Callable[[], None],
         global_conf: Mapping[str, str],
     ) -> None:
         self._settings = [settings]  # by version: the index here
         self._listeners = listeners
         self._run_worker = run_worker
         self._reload_settings = reload_settings
-        self._reopen_logs = reopen_logs
         self._global_conf = global_conf
         self._signals = SignalPipe()
         self._selector = selectors.DefaultSelector()
@@ -169,7 +166,6 @@ class Supervisor:
         elif number == signal.SIGHUP:
             self._reload()
         elif number == signal.SIGUSR1:
-            self._reopen_logs()
             for handle in self._handles.values():
                 handle.channel.send(Message(Kind.REOPEN))
             _LOG.info("log files reopened")
