@@ -96,6 +96,7 @@ def _serve(args: Sequence[str]) -> int:
     paste_ini = cfg.StrOpt(
         "paste_ini",
         positional=True,
+        required=False,
         metavar="PASTE_INI[#APP]",
         help="Paste file to serve and the section in it, main by default.",
     )

@@ -11,15 +11,14 @@ import configparser
 import importlib.metadata
 import os
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
+from wsgiref.types import WSGIApplication
 
 from paste.deploy import loadwsgi
 
 from wsgisrv.errors import ConfigError, first_line
-
-WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 _KEYS = (
     "use",
@@ -54,7 +53,7 @@ def check_readable(paste_config: str) -> None:
         raise ConfigError(f"{path}: cannot read the paste file: {error.strerror}") from None
 
 
-def load_app(paste_config: str, global_conf: Mapping[str, str]) -> WSGIApp:
+def load_app(paste_config: str, global_conf: Mapping[str, str]) -> WSGIApplication:
     """Returns the app that ``PATH[#NAME]`` names.
 
     Args:
@@ -74,10 +73,14 @@ def load_app(paste_config: str, global_conf: Mapping[str, str]) -> WSGIApp:
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the paste file: {error.strerror}") from None
     except (configparser.Error, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {first_line(error)}") from None
+        raise ConfigError(f"{path}: {_parse_failure(error)}") from None
     if not callable(app):
         raise ConfigError(f"{path}: [{name}] made {app!r}, which is not a WSGI callable")
     return app  # type: ignore[no-any-return]
+
+
+class LocatedError(ConfigError):
+    """A ConfigError that names file and section already."""
 
 
 class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
@@ -89,10 +92,10 @@ class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
         try:
             section = self.find_config_section(object_type, name=name)
         except LookupError as error:
-            raise ConfigError(self._missing(name, error)) from None
+            raise LocatedError(self._missing(name, error)) from None
         try:
             context = super().get_context(object_type, name, global_conf)
-        except ConfigError:
+        except LocatedError:
             raise
         except (Exception, SystemExit) as error:
             raise self._located(section, error) from error
@@ -113,7 +116,7 @@ class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
     def _create(self, section: str, create: Callable[[], Any]) -> Any:
         try:
             return create()
-        except ConfigError:
+        except LocatedError:
             raise
         except (Exception, SystemExit) as error:
             raise self._located(section, error) from error
@@ -125,18 +128,31 @@ class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
         has = ", ".join(f"[{section}]" for section in sections) or "none"
         return f"{self.filename}: no section [app:{name}] or [pipeline:{name}] or the like; it has {has}"
 
-    def _located(self, section: str, error: BaseException) -> ConfigError:
+    def _located(self, section: str, error: BaseException) -> LocatedError:
         where = f"{self.filename}: [{section}]"
         key = next((key for key in _KEYS if self.parser.has_option(section, key)), None)
         if isinstance(error, configparser.Error):
-            return ConfigError(f"{where} {first_line(error)}")
+            return LocatedError(f"{where} {first_line(error)}")
+        if isinstance(error, ConfigError):
+            return LocatedError(f"{where} {error}")
         if key is not None:
             where = f"{where} {key} = {self.parser.get(section, key, raw=True)}"
         if isinstance(error, importlib.metadata.PackageNotFoundError):
-            return ConfigError(f"{where}: no distribution named {error.name!r} is installed")
+            return LocatedError(f"{where}: no distribution named {error.name!r} is installed")
         if isinstance(error, FileNotFoundError) and not _raised_in_app(error):
-            return ConfigError(f"{where}: {error.filename}: {error.strerror}")
-        return ConfigError(f"{where}: {_what_failed(error)}")
+            return LocatedError(f"{where}: {error.filename}: {error.strerror}")
+        return LocatedError(f"{where}: {_what_failed(error)}")
+
+
+def _parse_failure(error: configparser.Error | UnicodeDecodeError) -> str:
+    """Returns what is wrong with the file as a whole, without quoting it: it may not be an ini file."""
+    if isinstance(error, configparser.ParsingError):
+        # MissingSectionHeaderError, its subclass, has the line as an attribute instead.
+        line = getattr(error, "lineno", None) or error.errors[0][0]
+        return f"line {line} is no section, no key = value and no continuation of one"
+    if isinstance(error, UnicodeDecodeError):
+        return "the file is not UTF-8 text"
+    return first_line(error).partition(": ")[2]
 
 
 def _raised_in_app(error: BaseException) -> str:

@@ -11,6 +11,7 @@ command line writes several lines to stderr and exits by itself.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
 import difflib
@@ -24,7 +25,7 @@ from typing import Any
 from oslo_config import cfg
 
 from wsgisrv.config import Settings
-from wsgisrv.errors import ConfigError, UsageError, first_line
+from wsgisrv.errors import ConfigError, UsageError, WsgisrvError, first_line
 
 GROUP = "wsgisrv"
 _FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
@@ -114,12 +115,12 @@ def load(
     conf.register_cli_opts(own)
     conf.register_cli_opts(opts, group=GROUP)
     _parse(conf, list(args), prog, usage or f"{prog} [options]", description)
-    values = {opt.dest: _value(conf, opt) for opt in opts}
+    values = {opt.dest: _value(conf, opt, list(args)) for opt in opts}
     values["bind"] = tuple(values["bind"])
     return Loaded(
         settings=Settings(**values),
         given=frozenset(opt.dest for opt in opts if _is_given(conf, opt.dest)),
-        warnings=tuple(_unknown_keys(conf)),
+        warnings=tuple(_unknown_keys(list(args))),
         extra={opt.dest: conf[opt.dest] for opt in own},
     )
 
@@ -132,57 +133,66 @@ def _parse(conf: cfg.ConfigOpts, args: list[str], prog: str, usage: str, descrip
     except SystemExit as error:
         if not error.code:
             raise
-        raise UsageError(_last_line(said.getvalue(), prog)) from None
+        raise _refused(said.getvalue(), args, prog) from None
     except cfg.ConfigFilesNotFoundError as error:
-        raise ConfigError(
-            f"cannot find the configuration file {', '.join(error.config_files)}"
-        ) from None
+        raise ConfigError(f"{', '.join(error.config_files)}: no such configuration file") from None
     except cfg.ConfigFilesPermissionDeniedError as error:
-        raise ConfigError(
-            f"may not read the configuration file {', '.join(error.config_files)}"
-        ) from None
-    except cfg.Error as error:
-        raise ConfigError(first_line(error).partition(": ")[2] or first_line(error)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read a configuration file: {first_line(error)}") from None
+        raise ConfigError(f"{', '.join(error.config_files)}: may not read the file") from None
+    except (cfg.Error, OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"configuration file: {first_line(error)}") from None
 
 
-def _last_line(said: str, prog: str) -> str:
-    """Returns the last line of argparse's, which is the one that says what is wrong."""
+def _refused(said: str, args: list[str], prog: str) -> WsgisrvError:
+    """Makes one error of what argparse and oslo.config wrote: the last line says what is wrong."""
     lines = [line for line in said.splitlines() if line.strip()] or ["wrong usage"]
     text = lines[-1].removeprefix(f"{prog}: ").removeprefix("error: ")
     match = re.fullmatch(r"argument --(\w+): Invalid .* value: (.*)", text)
-    if match and match[1] in _FIELDS:
-        return f"--{match[1].replace('_', '-')} {match[2]}: {_allowed(_FIELDS[match[1]])}"
-    return f"{text}; see {prog} --help"
+    if match is None or match[1] not in _FIELDS:
+        return UsageError(f"{text}; see {prog} --help")
+    # oslo.config blames the command line for what stands in a file, too.
+    flag = "--" + match[1].replace("_", "-")
+    allowed = _allowed(_FIELDS[match[1]])
+    if any(arg == flag or arg.startswith(f"{flag}=") for arg in args):
+        return UsageError(f"{flag} {match[2]}: {allowed}")
+    return ConfigError(f"{_where(args, match[1])}: {allowed}")
 
 
-def _value(conf: cfg.ConfigOpts, opt: cfg.Opt) -> Any:
+def _value(conf: cfg.ConfigOpts, opt: cfg.Opt, args: list[str]) -> Any:
     try:
-        return conf[GROUP][opt.dest]
+        value = conf[GROUP][opt.dest]
+        location = conf.get_location(opt.dest, GROUP)
     except (cfg.Error, ValueError):
-        allowed = _allowed(_FIELDS[opt.dest])
-        raise ConfigError(f"{_where(conf, opt.dest)}: {allowed}") from None
+        raise ConfigError(f"{_where(args, opt.dest)}: {_allowed(_FIELDS[opt.dest])}") from None
+    if opt.multi and location is not None and location.location is cfg.Locations.environment:
+        # oslo.config takes the text apart into letters.
+        return os.environ[_variable(opt.dest)].split(",")
+    return value
 
 
-def _where(conf: cfg.ConfigOpts, name: str) -> str:
+def _variable(name: str) -> str:
+    return f"OS_{GROUP.upper()}__{name.upper()}"
+
+
+def _where(args: list[str], name: str) -> str:
     """Returns where the bad value of an option stands, with the value."""
-    variable = f"OS_{GROUP.upper()}__{name.upper()}"
-    if variable in os.environ:
+    if (variable := _variable(name)) in os.environ:
         return f"environment: {variable}={os.environ[variable]}"
     places = [
         f"{path}: [{GROUP}] {name} = {value}"
-        for path in _files(conf)
+        for path in _files(args)
         for value in _section(path).get(name, [])
     ]
     return places[-1] if places else f"[{GROUP}] {name}"
 
 
-def _files(conf: cfg.ConfigOpts) -> list[str]:
-    """Returns the files that were read, in the order in which later ones take precedence."""
-    directories = [conf.config_dir] if isinstance(conf.config_dir, str) else conf.config_dir or []
-    files = list(conf.config_file or [])
-    for directory in directories:
+def _files(args: list[str]) -> list[str]:
+    """Returns the files that are read, in the order in which later ones take precedence."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config-file", action="append")
+    parser.add_argument("--config-dir", action="append")
+    named, _ = parser.parse_known_args(args)
+    files = list(named.config_file or cfg.find_config_files(GROUP))
+    for directory in named.config_dir or cfg.find_config_dirs(GROUP):
         files += sorted(glob.glob(os.path.join(os.path.expanduser(directory), "*.conf")))
     return files
 
@@ -209,8 +219,8 @@ def _is_given(conf: cfg.ConfigOpts, name: str) -> bool:
     return location is not None and location.location.is_user_controlled
 
 
-def _unknown_keys(conf: cfg.ConfigOpts) -> Iterator[str]:
-    for path in _files(conf):
+def _unknown_keys(args: list[str]) -> Iterator[str]:
+    for path in _files(args):
         for key in _section(path):
             if key not in _FIELDS:
                 near = difflib.get_close_matches(key, _FIELDS, 1)

@@ -16,10 +16,10 @@ import select
 import time
 import warnings
 
-from wsgisrv import logs
 from wsgisrv.channel import Kind, Message
 from wsgisrv.context import WorkerContext
 from wsgisrv.errors import ConfigError, WsgisrvError, first_line
+from wsgisrv.logs import after_patch
 from wsgisrv.scoreboard import Real
 from wsgisrv.worker.hubs import choose_hub
 
@@ -60,7 +60,7 @@ def _boot(context: WorkerContext):  # type: ignore[no-untyped-def]
 
         eventlet.hubs.use_hub(hub_name)
         eventlet.monkey_patch()
-    logs.after_patch()
+    after_patch()
     os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
     from wsgisrv.deploy import load_app
     from wsgisrv.worker.worker import Worker

@@ -38,7 +38,7 @@ _LOG = logging.getLogger("wsgisrv.app")
 JOIN_BYTES = 65536
 """Pieces up to this size together are copied into one send; larger ones are not worth the copy."""
 
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
 # How the end of the body is marked (RFC 9112 6.3).
 _NO_BODY, _LENGTH, _CHUNKED, _CLOSE = range(4)
@@ -135,7 +135,7 @@ class Exchange:
         """
         if exc_info is not None:
             try:
-                if self.sent_head:
+                if self.sent_head and exc_info[1] is not None:
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None  # PEP 3333: avoid a circular reference

@@ -15,13 +15,13 @@ from collections import Counter
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
+from wsgiref.types import WSGIApplication
 
 import eventlet.patcher
 from eventlet import event
 
 from wsgisrv.channel import ChannelClosedError, Kind, Message
 from wsgisrv.context import WorkerContext
-from wsgisrv.deploy import WSGIApp
 from wsgisrv.errors import SystemRefusedError
 from wsgisrv.http1.limits import Limits
 from wsgisrv.http1.names import FieldNames
@@ -51,7 +51,7 @@ class Worker:
         ConfigError: when its format is wrong.
     """
 
-    def __init__(self, context: WorkerContext, app: WSGIApp, hub: Any) -> None:
+    def __init__(self, context: WorkerContext, app: WSGIApplication, hub: Any) -> None:
         settings = context.settings
         self.app = app
         self.hub = hub

@@ -1,0 +1,4 @@
+"""The demo service, ``shelf``: books that can be listed, added, changed, lent and removed.
+
+Written as a service project would write it: on wsgisrv.api, SQLAlchemy and a paste file.
+"""

@@ -1,0 +1,1 @@
+"""Paste filters, composites and small apps: plain WSGI, on any server."""
