@@ -36,7 +36,7 @@ class Setup:
     bin: Path
     port: int
     directory: Path
-    workers: int
+    scenario: Scenario
     access_log: Path | None
 
     @property
@@ -51,7 +51,14 @@ def wsgisrv(setup: Setup) -> Command:
     paste = setup.directory / "api-paste.ini"
     paste.write_text(PASTE)
     log = str(setup.access_log or "off")
-    options = ["--workers", str(setup.workers), "--access-log", log, "--bind", setup.address]
+    options = [
+        "--workers",
+        str(setup.scenario.workers),
+        "--access-log",
+        log,
+        "--bind",
+        setup.address,
+    ]
     return [str(setup.bin / "wsgisrv"), "serve", str(paste), *options]
 
 
@@ -60,16 +67,18 @@ def eventlet(setup: Setup) -> Command | None:
 
 
 def bjoern(setup: Setup) -> Command | None:
-    return None if setup.access_log else _peer("bjoern", setup, [])
+    # It drops requests that come behind another: one answer for 16 was seen, and then silence.
+    able = setup.access_log is None and setup.scenario.pipeline == 1
+    return _peer("bjoern", setup, []) if able else None
 
 
 def _peer(name: str, setup: Setup, more: list[str]) -> Command | None:
     command = [str(setup.bin / "python"), "-m", "benchmark.peers", name, str(setup.port), *more]
-    return command if setup.workers == 1 else None
+    return command if setup.scenario.workers == 1 else None
 
 
 def gunicorn(setup: Setup) -> Command:
-    command = [str(setup.bin / "gunicorn"), "-k", "gevent", "-w", str(setup.workers)]
+    command = [str(setup.bin / "gunicorn"), "-k", "gevent", "-w", str(setup.scenario.workers)]
     command += ["-b", setup.address, "--keep-alive", "75", "--log-level", "warning"]
     command += ["--worker-connections", str(OPEN_CONNECTIONS)]
     if setup.access_log:
@@ -80,12 +89,12 @@ def gunicorn(setup: Setup) -> Command:
 def waitress(setup: Setup) -> Command | None:
     command = [str(setup.bin / "waitress-serve"), f"--listen={setup.address}"]
     command += [f"--connection-limit={OPEN_CONNECTIONS}", APP]
-    return command if setup.workers == 1 and not setup.access_log else None
+    return command if setup.scenario.workers == 1 and not setup.access_log else None
 
 
 def granian(setup: Setup) -> Command:
     command = [str(setup.bin / "granian"), "--interface", "wsgi", "--host", HOST]
-    command += ["--port", str(setup.port), "--workers", str(setup.workers)]
+    command += ["--port", str(setup.port), "--workers", str(setup.scenario.workers)]
     command += ["--access-log" if setup.access_log else "--no-access-log"]
     return [*command, "--log-level", "info" if setup.access_log else "warning", APP]
 
@@ -133,7 +142,7 @@ def running(
     """
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "access.log" if scenario.access_log else None
-    setup = Setup(programs, free_port(), directory, scenario.workers, log)
+    setup = Setup(programs, free_port(), directory, scenario, log)
     command = SERVERS[name](setup)
     if command is None:
         yield None
@@ -178,7 +187,8 @@ def _wait_answer(process: subprocess.Popen[bytes], url: str, output: Path) -> No
                 return
         time.sleep(0.1)
     lines = output.read_text(errors="replace").strip().splitlines() or ["nothing on its output"]
-    raise StartError(f"did not come up: {lines[-1][:120]}")
+    telling = [line for line in lines if "Error" in line] or lines
+    raise StartError(f"did not come up: {telling[-1].strip()[:120]}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
