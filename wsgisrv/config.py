@@ -18,10 +18,10 @@ GIB = 1024 * MIB
 
 def option(
     default: Any,
-    help: str,  # noqa: A002 -- the name that oslo.config gives it
+    help: str,
     *,
-    min: float | None = None,  # noqa: A002 -- likewise
-    max: float | None = None,  # noqa: A002 -- likewise
+    min: float | None = None,
+    max: float | None = None,
     choices: tuple[str, ...] | None = None,
     mutable: bool = False,
 ) -> Any:

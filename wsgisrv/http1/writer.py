@@ -136,13 +136,14 @@ def _refuse(name: str, kind: _Kind) -> None:
     raise ResponseError(f"header {name!r} is hop-by-hop and the server's to send")
 
 
-def plain_response(status: int, reason: str, *, date: str) -> bytes:
+def plain_response(status: int, reason: str, *, date: str, with_body: bool = True) -> bytes:
     """Returns a whole closing response of the server's own, one line of text.
 
     Args:
         status: 400 to 599.
         reason: the line, without anything that a peer sent.
         date: an IMF-fixdate.
+        with_body: False answers HEAD.
     """
     body = (reason + "\n").encode("ascii")
     head = (
@@ -150,4 +151,4 @@ def plain_response(status: int, reason: str, *, date: str) -> bytes:
         f"Date: {date}\r\nContent-Type: text/plain; charset=us-ascii\r\n"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
-    return head.encode("ascii") + body
+    return head.encode("ascii") + body if with_body else head.encode("ascii")

@@ -1,0 +1,163 @@
+"""Loading the app: a paste file's section becomes a WSGI callable.
+
+Rules: whatever is wrong becomes one ConfigError that names file, section and key. Loads on top of
+paste.deploy's own loader, so that files of existing services load unchanged. Must not import eventlet;
+runs in the worker, after the patch, since it imports the app.
+"""
+
+from __future__ import annotations
+
+import configparser
+import importlib.metadata
+import os
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from paste.deploy import loadwsgi
+
+from wsgisrv.errors import ConfigError, first_line
+
+WSGIApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+_KEYS = (
+    "use",
+    "paste.app_factory",
+    "paste.composite_factory",
+    "paste.composit_factory",
+    "paste.filter_factory",
+    "paste.filter_app_factory",
+    "pipeline",
+    "next",
+)
+_APP_SECTIONS = ("app:", "application:", "composite:", "composit:", "pipeline:", "filter-app:")
+
+
+def split_config(paste_config: str) -> tuple[str, str]:
+    """Returns the absolute path and the section's name out of ``PATH[#NAME]``."""
+    path, _, name = paste_config.partition("#")
+    return os.path.abspath(path), name or "main"
+
+
+def check_readable(paste_config: str) -> None:
+    """Checks that the file is there, before anything is bound or forked for it.
+
+    Raises:
+        ConfigError: when it cannot be read.
+    """
+    path, _ = split_config(paste_config)
+    try:
+        with open(path, "rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read the paste file: {error.strerror}") from None
+
+
+def load_app(paste_config: str, global_conf: Mapping[str, str]) -> WSGIApp:
+    """Returns the app that ``PATH[#NAME]`` names.
+
+    Args:
+        global_conf: takes the place of what ``[DEFAULT]`` says of the same keys.
+
+    Raises:
+        ConfigError: for a file that cannot be read or parsed, a section or factory that is missing,
+            and an app that fails while it is imported or made.
+    """
+    path, name = split_config(paste_config)
+    try:
+        loader = _Loader(path)
+        loader.update_defaults(global_conf, overwrite=True)
+        app = loader.get_context(loadwsgi.APP, name, dict(global_conf)).create()
+    except ConfigError:
+        raise
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read the paste file: {error.strerror}") from None
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {first_line(error)}") from None
+    if not callable(app):
+        raise ConfigError(f"{path}: [{name}] made {app!r}, which is not a WSGI callable")
+    return app  # type: ignore[no-any-return]
+
+
+class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
+    """paste.deploy's loader of one file, which says where it failed."""
+
+    def get_context(self, object_type: Any, name: Any = None, global_conf: Any = None) -> Any:
+        if self.absolute_name(name):
+            return self._absolute_context(object_type, name, global_conf)
+        try:
+            section = self.find_config_section(object_type, name=name)
+        except LookupError as error:
+            raise ConfigError(self._missing(name, error)) from None
+        try:
+            context = super().get_context(object_type, name, global_conf)
+        except ConfigError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise self._located(section, error) from error
+        create = context.create
+        context.create = lambda: self._create(section, create)
+        return context
+
+    def _absolute_context(self, object_type: Any, name: str, global_conf: Any) -> Any:
+        """Follows ``config:``, ``egg:`` and ``call:``; an included file is loaded by this class, too."""
+        if not name.lower().startswith("config:"):
+            return super().get_context(object_type, name, global_conf)
+        path, _, section = name.partition(":")[2].partition("#")
+        path = os.path.join(os.path.dirname(os.path.abspath(self.filename)), unquote(path))
+        loader = _Loader(path)
+        loader.update_defaults(global_conf or {}, overwrite=False)
+        return loader.get_context(object_type, section or "main", global_conf)
+
+    def _create(self, section: str, create: Callable[[], Any]) -> Any:
+        try:
+            return create()
+        except ConfigError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise self._located(section, error) from error
+
+    def _missing(self, name: str | None, error: LookupError) -> str:
+        sections = [s for s in self.parser.sections() if s.startswith((*_APP_SECTIONS, "filter:"))]
+        if str(error).startswith("Ambiguous"):
+            return f"{self.filename}: more than one section is named {name!r}"
+        has = ", ".join(f"[{section}]" for section in sections) or "none"
+        return f"{self.filename}: no section [app:{name}] or [pipeline:{name}] or the like; it has {has}"
+
+    def _located(self, section: str, error: BaseException) -> ConfigError:
+        where = f"{self.filename}: [{section}]"
+        key = next((key for key in _KEYS if self.parser.has_option(section, key)), None)
+        if isinstance(error, configparser.Error):
+            return ConfigError(f"{where} {first_line(error)}")
+        if key is not None:
+            where = f"{where} {key} = {self.parser.get(section, key, raw=True)}"
+        if isinstance(error, importlib.metadata.PackageNotFoundError):
+            return ConfigError(f"{where}: no distribution named {error.name!r} is installed")
+        if isinstance(error, FileNotFoundError) and not _raised_in_app(error):
+            return ConfigError(f"{where}: {error.filename}: {error.strerror}")
+        return ConfigError(f"{where}: {_what_failed(error)}")
+
+
+def _raised_in_app(error: BaseException) -> str:
+    """Returns ``file:line`` of the innermost frame if it is not paste.deploy's or the import system's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    for frame in reversed(frames):
+        if not frame.filename.startswith("<frozen"):
+            ours = frame.filename in (loadwsgi.__file__, __file__)
+            foreign = (
+                f"{os.sep}importlib{os.sep}" in frame.filename or "paste/deploy" in frame.filename
+            )
+            return "" if ours or foreign else f"{frame.filename}:{frame.lineno}"
+    return ""
+
+
+def _what_failed(error: BaseException) -> str:
+    place = _raised_in_app(error)
+    if isinstance(error, SystemExit):
+        text = f"the app called sys.exit({error.code!r})"
+    elif isinstance(error, LookupError) and not place:
+        text = " ".join(str(error.args[0] if error.args else error).split())
+    else:
+        text = first_line(error)
+    return f"{text} ({place})" if place else text

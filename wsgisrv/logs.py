@@ -1,0 +1,120 @@
+r"""Logging on stderr that greenlets and native threads can share.
+
+Rules: one line a record, ``2026-11-23 14:31:33.123 4711 INFO wsgisrv.master: text``, local time and the
+process's pid; control characters of a message are escaped, so that no client forges a line; a
+traceback follows on lines of its own. Nothing here raises into whoever logs.
+Imported before the standard library is patched: it keeps the original lock and write.
+
+Facts about logging in a patched worker: a green lock that a native thread waits for never wakes it, and
+the worker hangs. The original RLock belongs to the thread, so greenlets pass each other by, which is
+safe only because nothing inside it switches: the write below is the unpatched one.
+"""
+
+from __future__ import annotations
+
+import _thread
+import logging
+import os
+import re
+import select
+import sys
+from typing import Any
+
+_STDERR = 2
+_PATIENCE_MS = 1000
+"""How long a full pipe is waited for before a line is dropped: whoever reads it may be stopped."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+
+# Taken here, before any patching.
+_original_rlock = _thread.RLock
+_original_write = os.write
+_original_poll = select.poll
+
+
+class LineFormatter(logging.Formatter):
+    """Formats a record as one line, and its traceback behind it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s: %(message)s",
+            "%Y-%m-%d %H:%M:%S",
+        )
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Returns the line with the message's control characters escaped."""
+        record.message = _CONTROL.sub(_escaped, record.message)
+        return super().formatMessage(record)
+
+
+class StderrHandler(logging.Handler):
+    """Writes each record in one unpatched write under an original lock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(LineFormatter())
+
+    def createLock(self) -> None:
+        """Makes the original kind of lock, known to logging for its re-making after a fork."""
+        super().createLock()
+        self.lock = _original_rlock()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes the record; one that cannot be formatted says so in its place."""
+        try:
+            text = self.format(record)
+        except Exception as error:  # whatever an argument's __str__ raises
+            text = (
+                f"log record from {record.pathname}:{record.lineno} cannot be formatted: {error!r}"
+            )
+        write_whole(_STDERR, (text + "\n").encode("utf-8", "backslashreplace"))
+
+
+def setup(level: str) -> None:
+    """Sends the root logger's records from ``level`` on to stderr.
+
+    Args:
+        level: ``debug``, ``info``, ``warning``, ``error`` or ``critical``.
+    """
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+    root.addHandler(StderrHandler())
+    root.setLevel(level.upper())
+    logging.captureWarnings(True)
+
+
+def after_patch() -> None:
+    """Puts the original locks back, which the patching has made green. Runs in: worker, at boot."""
+    module: Any = logging
+    module._lock = _original_rlock()
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, StderrHandler):
+            handler.createLock()
+
+
+def write_whole(fd: int, data: bytes) -> bool:
+    """Writes all of ``data`` without a green switch; False when the reader is gone or stopped."""
+    while data:
+        try:
+            data = data[_original_write(fd, data) :]
+        except BlockingIOError:
+            poller = _original_poll()
+            poller.register(fd, select.POLLOUT)
+            if not poller.poll(_PATIENCE_MS):
+                return False
+        except OSError:
+            return False
+    return True
+
+
+def complain(text: str) -> None:
+    """Writes the one line with which a command ends in error."""
+    write_whole(
+        _STDERR, f"wsgisrv: {_CONTROL.sub(_escaped, text)}\n".encode("utf-8", "backslashreplace")
+    )
+    sys.stderr.flush()
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")

@@ -1,0 +1,188 @@
+"""What the supervisor tells the roster, and what the roster wants done: values only.
+
+Must not import os, signal, time or socket.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Policy:
+    """What the roster is to keep to; times in seconds, 0 meaning never, as in the options.
+
+    Args:
+        version: of the settings that workers under this policy are spawned with.
+    """
+
+    version: int
+    workers: int
+    boot_timeout: float
+    worker_timeout: float
+    graceful_timeout: float
+
+
+# Events
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Spawned:
+    """The supervisor forked the worker that it was asked for."""
+
+    worker_id: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SpawnFailed:
+    """The kernel refused to fork it."""
+
+    worker_id: int
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BecameReady:
+    """The worker has loaded its app and serves."""
+
+    worker_id: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Beat:
+    """The worker's hub was alive at ``at``."""
+
+    worker_id: int
+    at: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Exited:
+    """The worker is gone.
+
+    Args:
+        reason: how it died, or why it could not boot, in words.
+        exit_code: what the master should exit with if this ends the start.
+    """
+
+    worker_id: int
+    reason: str
+    exit_code: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ticked:
+    """Time has passed."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReloadRequested:
+    """A new generation is wanted, under a new policy."""
+
+    policy: Policy
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ResizeRequested:
+    """More or fewer workers are wanted, 1 at least."""
+
+    by: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StopRequested:
+    """The service is to end.
+
+    Args:
+        graceful: False kills at once.
+    """
+
+    graceful: bool
+
+
+Event = (
+    Spawned
+    | SpawnFailed
+    | BecameReady
+    | Beat
+    | Exited
+    | Ticked
+    | ReloadRequested
+    | ResizeRequested
+    | StopRequested
+)
+
+
+# Actions
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Spawn:
+    """Fork a worker, with the settings of ``version``."""
+
+    worker_id: int
+    generation: int
+    version: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Drain:
+    """Ask the worker to finish its requests and exit."""
+
+    worker_id: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Abort:
+    """Send SIGABRT: the worker hangs, and should leave its stacks behind."""
+
+    worker_id: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kill:
+    """Send SIGKILL."""
+
+    worker_id: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell the operator.
+
+    Args:
+        severity: ``info``, ``warning`` or ``error``.
+    """
+
+    severity: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Serving:
+    """Every worker of the generation is ready: the start or a reload is complete."""
+
+    generation: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReloadFailed:
+    """The new generation cannot boot; the old one stays."""
+
+    generation: int
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Halt:
+    """Nobody is left: end the master.
+
+    Args:
+        reason: empty when it was asked for.
+    """
+
+    exit_code: int
+    reason: str
+
+
+Action = Spawn | Drain | Abort | Kill | Announce | Serving | ReloadFailed | Halt

@@ -1,0 +1,251 @@
+"""Listening sockets: parsed, bound with patience, inherited, and cleaned up.
+
+Rules: an address is ``host:port``, ``[v6]:port``, ``unix:/path`` or ``fd://N``. Either every address is
+bound or none is left behind. Listeners are non-blocking and close-on-exec; workers inherit them by fork.
+
+Facts about unix sockets: bind(2) makes the file and nothing removes it, so a file that nobody answers on
+is a dead server's and may go; one that somebody answers on may not. Facts about ports: EADDRINUSE may
+pass while a predecessor leaves; SO_REUSEADDR is needed past its TIME_WAIT.
+Source: sd_listen_fds(3) for LISTEN_FDS.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import os
+import socket
+import stat
+import time
+from collections.abc import Callable, MutableMapping, Sequence
+
+from wsgisrv.errors import (
+    AddressInUseError,
+    ConfigError,
+    NotPermittedError,
+    SystemRefusedError,
+    WsgisrvError,
+)
+
+_RETRY_SECONDS = 0.1
+_FIRST_LISTEN_FD = 3
+_ALLOWED = "an address is host:port, [v6]:port, unix:/path or fd://N"
+
+Wait = Callable[[float], None]
+
+
+@dataclasses.dataclass(slots=True)
+class Listener:
+    """A bound, listening socket.
+
+    ``inode`` identifies the file of a unix socket that this process made; 0 for all others.
+    """
+
+    socket: socket.socket
+    url: str
+    path: str = ""
+    inode: int = 0
+
+    def close(self) -> None:
+        """Closes it and removes the file, unless somebody has put another one in its place."""
+        self.socket.close()
+        if not self.inode:
+            return
+        try:
+            if os.lstat(self.path).st_ino == self.inode:
+                os.unlink(self.path)
+        except FileNotFoundError:
+            return
+
+
+def open_listeners(
+    addresses: Sequence[str], *, backlog: int, timeout: float, wait: Wait = time.sleep
+) -> list[Listener]:
+    """Binds every address and listens.
+
+    Args:
+        addresses: at least one.
+        backlog: for listen(2).
+        timeout: seconds during which an address in use is tried again.
+        wait: sleeps for the seconds it is given; may raise to give up.
+
+    Raises:
+        ConfigError: for an address that is none, or a host that is not known.
+        AddressInUseError: when it still is after ``timeout``.
+        NotPermittedError: for a port below 1024 or a path without the right.
+        SystemRefusedError: for whatever else the system refuses.
+    """
+    listeners: list[Listener] = []
+    until = time.monotonic() + timeout
+    try:
+        for address in addresses:
+            for bind in _binders(address):
+                listeners.append(_patiently(bind, address, until, wait))
+        for listener in listeners:
+            listener.socket.listen(backlog)
+            listener.socket.setblocking(False)
+    except BaseException:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
+
+
+def inherited_listeners(environ: MutableMapping[str, str]) -> list[str]:
+    """Returns ``fd://N`` for each socket that systemd hands over, and takes the variables away.
+
+    Raises:
+        ConfigError: when LISTEN_FDS is no number.
+    """
+    pid = environ.get("LISTEN_PID", "")
+    if pid != str(os.getpid()):
+        return []
+    count = environ.get("LISTEN_FDS", "0")
+    if not count.isdecimal():
+        raise ConfigError(f"LISTEN_FDS={count}: not a number of sockets")
+    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+        environ.pop(name, None)
+    return [f"fd://{_FIRST_LISTEN_FD + index}" for index in range(int(count))]
+
+
+def _patiently(bind: Callable[[], Listener], address: str, until: float, wait: Wait) -> Listener:
+    while True:
+        try:
+            return bind()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and time.monotonic() < until:
+                wait(_RETRY_SECONDS)
+                continue
+            raise _refused(address, error) from None
+
+
+def _refused(address: str, error: OSError) -> WsgisrvError:
+    if error.errno == errno.EADDRINUSE:
+        return AddressInUseError(f"bind {address}: the address is in use by another process")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return NotPermittedError(
+            f"bind {address}: not permitted; a port below 1024 needs CAP_NET_BIND_SERVICE, a path"
+            " write access to its directory"
+        )
+    return SystemRefusedError(f"bind {address}: {error.strerror or error}")
+
+
+def _binders(address: str) -> list[Callable[[], Listener]]:
+    """Returns what binds ``address``: one call for each socket, since a host may have several."""
+    if address.startswith("unix:"):
+        path = address.removeprefix("unix:")
+        if not path.startswith("/"):
+            raise ConfigError(f"bind {address}: the path of a unix socket is absolute; {_ALLOWED}")
+        return [lambda: _bind_unix(path)]
+    if address.startswith("fd://"):
+        number = address.removeprefix("fd://")
+        if not number.isdecimal():
+            raise ConfigError(f"bind {address}: N is a file descriptor's number; {_ALLOWED}")
+        return [lambda: _adopt(int(number))]
+    host, port = _split(address)
+    return [_inet_binder(family, place) for family, place in _resolve(address, host, port)]
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, colon, port = address.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ConfigError(f"bind {address}: an IPv6 address stands in brackets; {_ALLOWED}")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(f"bind {address}: {_ALLOWED}, with a port of 0 to 65535")
+    return host, int(port)
+
+
+def _resolve(
+    address: str, host: str, port: int
+) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
+    try:
+        found = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
+        )
+    except (socket.gaierror, UnicodeError) as error:
+        raise ConfigError(f"bind {address}: unknown host: {error}") from None
+    places = [(info[0], (str(info[4][0]), int(info[4][1]))) for info in found]
+    return list(dict.fromkeys(places))
+
+
+def _inet_binder(family: socket.AddressFamily, place: tuple[str, int]) -> Callable[[], Listener]:
+    def bind() -> Listener:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind(place)
+            # Two servers may bind one port with SO_REUSEADDR; only listen(2) tells them apart.
+            sock.listen(1)
+        except OSError:
+            sock.close()
+            raise
+        return Listener(sock, _url_of(sock))
+
+    return bind
+
+
+def _bind_unix(path: str) -> Listener:
+    _remove_stale(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(path)
+        return Listener(sock, f"unix:{path}", path, os.lstat(path).st_ino)
+    except OSError:
+        sock.close()
+        raise
+
+
+def _remove_stale(path: str) -> None:
+    """Removes the file of a server that is dead.
+
+    Raises:
+        ConfigError: when the file is no socket.
+        OSError: EADDRINUSE when a server answers there.
+    """
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise ConfigError(f"bind unix:{path}: the file is there and is no socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+        except BlockingIOError:
+            pass  # a full backlog: somebody is there
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def _adopt(number: int) -> Listener:
+    """Takes a socket that whoever started us has bound.
+
+    Raises:
+        ConfigError: when it is no listening stream socket.
+    """
+    try:
+        sock = socket.socket(fileno=number)
+        listens = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as error:
+        raise ConfigError(f"bind fd://{number}: {error.strerror}") from None
+    if not listens or sock.type != socket.SOCK_STREAM:
+        sock.detach()
+        raise ConfigError(f"bind fd://{number}: not a listening stream socket")
+    sock.set_inheritable(False)
+    return Listener(sock, _url_of(sock))
+
+
+def _url_of(sock: socket.socket) -> str:
+    address = sock.getsockname()
+    if sock.family == socket.AF_INET:
+        return f"http://{address[0]}:{address[1]}"
+    if sock.family == socket.AF_INET6:
+        return f"http://[{address[0]}]:{address[1]}"
+    return f"unix:{os.fsdecode(address)}"

@@ -1,0 +1,367 @@
+"""The roster: which workers there should be, as pure policy.
+
+Rules: takes events and ``now``, returns actions; the supervisor alone forks, sends and kills. No clock,
+no process, no socket: must not import os, signal, time or socket. Property-tested with random histories.
+
+A worker is BOOTING, READY, DRAINING (told to finish) or KILLED (told to end now); it leaves the roster
+when it has exited, never before. Workers belong to a generation. Between reloads there is one; a reload
+brings a second, which serves beside the first until every one of its workers is ready.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Iterator
+
+from wsgisrv.master.events import (
+    Abort,
+    Action,
+    Announce,
+    Beat,
+    BecameReady,
+    Drain,
+    Event,
+    Exited,
+    Halt,
+    Kill,
+    Policy,
+    ReloadFailed,
+    ReloadRequested,
+    ResizeRequested,
+    Serving,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    StopRequested,
+    Ticked,
+)
+
+LONG_ENOUGH = 5.0
+"""Seconds after READY from which a worker's death is no sign of a crash loop."""
+
+FIRST_DELAY = 0.5
+LONGEST_DELAY = 30.0
+"""Seconds before a replacement is spawned, doubled for each early death in a row."""
+
+ABORT_SECONDS = 2.0
+"""Seconds that a stuck worker has to dump its stacks before it is killed."""
+
+MOST_WORKERS = 256
+"""Of one generation."""
+
+SUSPENDED_SECONDS = 5.0
+"""A gap between two ticks from which the machine or the master was stopped: no worker is to blame."""
+
+
+class State(enum.Enum):
+    """Where a worker stands, as the master sees it."""
+
+    BOOTING = "booting"
+    READY = "ready"
+    DRAINING = "draining"
+    KILLED = "killed"
+
+
+@dataclasses.dataclass(slots=True)
+class _Worker:
+    worker_id: int
+    generation: int
+    since: float  # when it came into its state
+    state: State = State.BOOTING
+    beat: float = 0.0
+    aborted: bool = False
+
+
+class Roster:
+    """Args:
+    policy: the options that it keeps to.
+    now: seconds on the clock that every later ``now`` is of.
+    """
+
+    def __init__(self, policy: Policy, now: float) -> None:
+        self.policy = policy
+        self.generation = 1  # of the workers that serve
+        self._incoming: Policy | None = None  # of a reload under way
+        self._queued: Policy | None = None  # of the reload that follows it
+        self._workers: dict[int, _Worker] = {}
+        self._last_id = 0
+        self._newest = 1
+        self._was_ready = False  # whether a worker ever was, in this master
+        self._announced = False  # whether the generation is known to serve
+        self._early_deaths = 0
+        self._not_before = now
+        self._ticked = now
+        self._stopping: StopRequested | None = None
+        self._halt = Halt(0, "")
+        self._halted = False
+
+    # What the supervisor asks
+
+    def workers(self) -> dict[int, State]:
+        """Returns the state of every worker that has not exited."""
+        return {worker.worker_id: worker.state for worker in self._workers.values()}
+
+    def next_deadline(self, now: float) -> float:
+        """Returns the time at which a Ticked would change something, at most a second away."""
+        due = now + 1.0
+        if self._missing() and self._not_before > now:
+            due = min(due, self._not_before)
+        for worker in self._workers.values():
+            deadline = self._deadline_of(worker)
+            if deadline is not None and deadline > now:
+                due = min(due, deadline)
+        return due
+
+    # What the supervisor tells
+
+    def handle(self, event: Event, now: float) -> list[Action]:
+        """Returns what to do about ``event``, in order."""
+        if self._halted:
+            return []
+        return [*self._on(event, now), *self._keep_up(now)]
+
+    def _on(self, event: Event, now: float) -> Iterator[Action]:
+        match event:
+            case Spawned() | Beat() | BecameReady():
+                yield from self._on_sign_of_life(event, now)
+            case SpawnFailed(worker_id, reason):
+                yield from self._on_exit(worker_id, reason, 71, now)
+            case Exited(worker_id, reason, exit_code):
+                yield from self._on_exit(worker_id, reason, exit_code, now)
+            case Ticked():
+                yield from self._on_tick(now)
+            case ReloadRequested(policy):
+                yield from self._on_reload(policy, now)
+            case ResizeRequested(by):
+                yield from self._on_resize(by)
+            case StopRequested():
+                yield from self._on_stop(event, now)
+
+    # Life and death of one worker
+
+    def _on_sign_of_life(self, event: Spawned | Beat | BecameReady, now: float) -> Iterator[Action]:
+        worker = self._workers.get(event.worker_id)
+        if worker is None:
+            return
+        if isinstance(event, Beat):
+            worker.beat = max(worker.beat, event.at)
+        elif isinstance(event, Spawned):
+            worker.since = worker.beat = now
+        elif worker.state is State.BOOTING:
+            worker.state = State.READY
+            worker.since = worker.beat = now
+            self._was_ready = True
+            yield from self._on_ready(worker.generation, now)
+
+    def _on_ready(self, generation: int, now: float) -> Iterator[Action]:
+        if self._count(generation, State.READY) < self._wanted(generation):
+            return
+        if generation == self.generation:
+            if not self._announced:
+                self._announced = True
+                yield Serving(generation)
+        elif self._incoming is not None and generation == self._newest:
+            yield from self._switch(now)
+
+    def _on_exit(self, worker_id: int, reason: str, exit_code: int, now: float) -> Iterator[Action]:
+        worker = self._workers.pop(worker_id, None)
+        if worker is None or self._stopping:
+            return
+        if worker.state is State.DRAINING:
+            return
+        if worker.generation != self.generation:
+            if self._incoming is not None and worker.generation == self._newest:
+                yield from self._abandon(reason, now)
+            return
+        if worker.state is State.KILLED and not worker.aborted:
+            return
+        if not self._was_ready:
+            yield from self._fail_start(reason, exit_code, now)
+            return
+        yield Announce("warning", reason)
+        self._delay(worker, now)
+
+    def _delay(self, worker: _Worker, now: float) -> None:
+        """Decides when the replacement may come: at once after a long life, else later and later."""
+        long_life = now - worker.since >= LONG_ENOUGH or worker.aborted
+        if worker.state is State.READY and long_life:
+            self._early_deaths = 0
+            return
+        self._not_before = now + min(FIRST_DELAY * 2**self._early_deaths, LONGEST_DELAY)
+        self._early_deaths = min(self._early_deaths + 1, 16)
+
+    def _fail_start(self, reason: str, exit_code: int, now: float) -> Iterator[Action]:
+        self._halt = Halt(exit_code, reason)
+        yield from self._on_stop(StopRequested(graceful=False), now)
+
+    # Time
+
+    def _on_tick(self, now: float) -> Iterator[Action]:
+        gap = now - self._ticked
+        self._ticked = now
+        if gap >= SUSPENDED_SECONDS:
+            self._forgive(gap)
+        for worker in list(self._workers.values()):
+            deadline = self._deadline_of(worker)
+            if deadline is not None and now >= deadline:
+                yield from self._on_overdue(worker, now)
+
+    def _forgive(self, gap: float) -> None:
+        """After a suspend nobody beat, booted or drained, so nobody is late."""
+        for worker in self._workers.values():
+            worker.since += gap
+            worker.beat += gap
+        self._not_before += gap
+
+    def _deadline_of(self, worker: _Worker) -> float | None:
+        policy = self.policy
+        if worker.aborted and worker.state is State.READY:
+            return worker.since + ABORT_SECONDS
+        if worker.state is State.READY:
+            return worker.beat + policy.worker_timeout if policy.worker_timeout else None
+        if worker.state is State.BOOTING:
+            return worker.since + policy.boot_timeout if policy.boot_timeout else None
+        if worker.state is State.DRAINING:
+            return worker.since + policy.graceful_timeout
+        return None
+
+    def _on_overdue(self, worker: _Worker, now: float) -> Iterator[Action]:
+        if worker.state is State.READY and not worker.aborted:
+            seconds = now - worker.beat
+            yield Announce("error", f"worker {worker.worker_id} has not beaten for {seconds:.0f} s")
+            worker.aborted = True
+            worker.since = now
+            yield Abort(worker.worker_id)
+            return
+        if worker.state is State.DRAINING:
+            yield Announce("warning", f"worker {worker.worker_id} did not finish in time")
+        elif worker.state is State.BOOTING:
+            yield Announce("error", f"worker {worker.worker_id} was not ready in time")
+            worker.aborted = True  # its death is a failure to boot, not a wish of ours
+        yield self._kill(worker, now)
+
+    def _kill(self, worker: _Worker, now: float) -> Kill:
+        worker.state = State.KILLED
+        worker.since = now
+        return Kill(worker.worker_id)
+
+    def _drain(self, worker: _Worker, now: float) -> Drain:
+        worker.state = State.DRAINING
+        worker.since = now
+        return Drain(worker.worker_id)
+
+    # Generations
+
+    def _on_reload(self, policy: Policy, now: float) -> Iterator[Action]:
+        if self._stopping:
+            return
+        if self._incoming is not None or not self._was_ready:
+            self._queued = policy
+            yield Announce("info", "a reload is under way; another one follows it")
+            return
+        self._newest += 1
+        self._incoming = policy
+        self._not_before = now
+        yield Announce("info", f"reload: starting generation {self._newest}")
+
+    def _switch(self, now: float) -> Iterator[Action]:
+        """Every worker of the new generation is ready: the old one may go."""
+        if self._incoming is None:
+            return
+        self.policy, self._incoming = self._incoming, None
+        self.generation = self._newest
+        self._announced = True
+        self._early_deaths = 0
+        yield Serving(self.generation)
+        for worker in self._of(State.READY):
+            if worker.generation != self.generation:
+                yield self._drain(worker, now)
+        for worker in self._of(State.BOOTING):
+            if worker.generation != self.generation:
+                yield self._kill(worker, now)
+
+    def _abandon(self, reason: str, now: float) -> Iterator[Action]:
+        """A worker of the new generation could not boot: the old one stays."""
+        self._incoming = None
+        yield ReloadFailed(self._newest, reason)
+        for worker in self._of(State.BOOTING, State.READY):
+            if worker.generation == self._newest:
+                yield self._kill(worker, now)
+
+    def _on_resize(self, by: int) -> Iterator[Action]:
+        if self._stopping:
+            return
+        wanted = min(max(self.policy.workers + by, 1), MOST_WORKERS)
+        self.policy = dataclasses.replace(self.policy, workers=wanted)
+        if self._incoming is not None:
+            self._incoming = dataclasses.replace(self._incoming, workers=wanted)
+        yield Announce("info", f"{wanted} workers wanted")
+
+    # The end
+
+    def _on_stop(self, event: StopRequested, now: float) -> Iterator[Action]:
+        self._stopping = event
+        self._incoming = self._queued = None
+        for worker in self._of(State.BOOTING, State.READY, State.DRAINING):
+            if worker.state is State.READY and event.graceful and not worker.aborted:
+                yield self._drain(worker, now)
+            elif worker.state is not State.DRAINING or not event.graceful:
+                yield self._kill(worker, now)
+
+    # Keeping up: what is missing or too much after every event
+
+    def _keep_up(self, now: float) -> Iterator[Action]:
+        if self._stopping:
+            if not self._workers:
+                self._halted = True
+                yield self._halt
+            return
+        if self._queued is not None and self._incoming is None and self._was_ready:
+            policy, self._queued = self._queued, None
+            yield from self._on_reload(policy, now)
+        yield from self._shed(now)
+        if now >= self._not_before:
+            for generation in self._missing():
+                self._last_id += 1
+                self._workers[self._last_id] = _Worker(self._last_id, generation, now, beat=now)
+                yield Spawn(self._last_id, generation, self._policy_of(generation).version)
+
+    def _shed(self, now: float) -> Iterator[Action]:
+        """Drains the newest of too many, those that boot before those that serve."""
+        for generation in sorted({self.generation, self._newest}):
+            live = [
+                worker
+                for worker in self._of(State.BOOTING, State.READY)
+                if worker.generation == generation
+            ]
+            live.sort(key=lambda worker: (worker.state is State.READY, -worker.worker_id))
+            for worker in live[: max(len(live) - self._wanted(generation), 0)]:
+                ready = worker.state is State.READY
+                yield self._drain(worker, now) if ready else self._kill(worker, now)
+            if live:
+                yield from self._on_ready(generation, now)
+
+    def _missing(self) -> list[int]:
+        """Returns a generation for each worker that should be there and is not."""
+        missing = []
+        for generation in sorted({self.generation, self._newest}):
+            live = self._count(generation, State.BOOTING, State.READY)
+            missing += [generation] * max(self._wanted(generation) - live, 0)
+        return missing
+
+    def _wanted(self, generation: int) -> int:
+        if self._stopping or (generation != self.generation and self._incoming is None):
+            return 0
+        return self._policy_of(generation).workers
+
+    def _policy_of(self, generation: int) -> Policy:
+        if generation == self.generation or self._incoming is None:
+            return self.policy
+        return self._incoming
+
+    def _of(self, *states: State) -> list[_Worker]:
+        return [worker for worker in self._workers.values() if worker.state in states]
+
+    def _count(self, generation: int, *states: State) -> int:
+        return sum(worker.generation == generation for worker in self._of(*states))

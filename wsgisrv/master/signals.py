@@ -1,0 +1,79 @@
+"""Signals as bytes in a pipe: handlers do nothing, the master's loop reads what came.
+
+Facts about CPython: the C handler itself writes the signal's number to the wake-up descriptor, in the
+order of arrival, even while Python code is blocked in a system call (signal.set_wakeup_fd); one number
+may stand for several equal signals that came close together.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from types import FrameType
+
+HANDLED = (
+    signal.SIGCHLD,
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+)
+
+
+class SignalPipe:
+    """Catches HANDLED from ``install`` on. Runs in: main thread."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+
+    def install(self) -> None:
+        """Begins to catch."""
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        for number in HANDLED:
+            signal.signal(number, _handle)
+
+    def fileno(self) -> int:
+        """Returns the descriptor that is readable when a signal has come."""
+        return self._reader.fileno()
+
+    def read(self) -> list[signal.Signals]:
+        """Returns the signals that have come, oldest first; never waits."""
+        try:
+            numbers = self._reader.recv(4096)
+        except BlockingIOError:
+            return []
+        return [signal.Signals(number) for number in numbers]
+
+    def close(self) -> None:
+        """Stops waking anybody and closes both ends; the handlers stay."""
+        signal.set_wakeup_fd(-1)
+        self._reader.close()
+        self._writer.close()
+
+
+def restore_in_worker() -> None:
+    """Gives a fresh worker its own dispositions: what is the master's alone is ignored.
+
+    Ctrl-C and a terminal's hang-up reach the whole process group; the master decides what they mean.
+    """
+    signal.set_wakeup_fd(-1)
+    for number in HANDLED:
+        signal.signal(number, signal.SIG_DFL)
+    for number in (
+        signal.SIGINT,
+        signal.SIGHUP,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+        signal.SIGTTIN,
+        signal.SIGTTOU,
+    ):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _handle(_number: int, _frame: FrameType | None) -> None:
+    """A handler must be there for the wake-up descriptor to be written; nothing is left to do."""

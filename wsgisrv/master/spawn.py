@@ -1,0 +1,68 @@
+"""The fork: a child that has nothing of the master's but what it was given.
+
+Facts about fork and signals: a signal that reaches the child before it has its own dispositions would run
+the master's handler and write to the master's wake-up pipe, which both share; so every signal is blocked
+across the fork and let through when the child is ready for it.
+Facts about gc.freeze: eventlet turns the locks that it finds by gc.get_objects() green, and frozen
+objects are not found, so nothing is frozen before the fork.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from wsgisrv.context import RunWorker, WorkerContext
+from wsgisrv.errors import BootError, first_line
+from wsgisrv.master.signals import restore_in_worker
+
+_LOG = logging.getLogger("wsgisrv.master")
+
+
+def spawn(run_worker: RunWorker, context: WorkerContext, close_masters: Callable[[], None]) -> int:
+    """Forks a worker; the child runs ``run_worker`` and never returns from here.
+
+    Args:
+        close_masters: closes, in the child, every descriptor that is the master's alone.
+
+    Returns:
+        The child's pid.
+
+    Raises:
+        OSError: when the kernel refuses (EAGAIN, ENOMEM).
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        pid = os.fork()
+        if not pid:
+            _run_child(run_worker, context, close_masters, before)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return pid
+
+
+def _run_child(
+    run_worker: RunWorker,
+    context: WorkerContext,
+    close_masters: Callable[[], None],
+    mask: set[int] | set[signal.Signals],
+) -> None:
+    code = BootError.exit_code
+    try:
+        restore_in_worker()
+        close_masters()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        code = run_worker(context)
+    except BaseException as error:  # nothing of the child may run on in the master's frames
+        _LOG.error("worker %d failed: %s", context.worker_id, first_line(error), exc_info=error)
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)

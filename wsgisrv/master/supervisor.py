@@ -1,0 +1,322 @@
+"""The supervisor: the effects of what the roster decides.
+
+Rules: single-threaded, one loop: reap, then signals and messages, then deadlines; asleep in between, a
+second at most. It alone forks, signals and reaps. It never touches a request.
+
+Facts about waitpid: one SIGCHLD may stand for several children, so every pass reaps until there is none
+left; as PID 1 there are strangers among them.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from wsgisrv.channel import Channel, ChannelClosedError, Kind, Message
+from wsgisrv.config import Settings
+from wsgisrv.context import RunWorker, WorkerContext
+from wsgisrv.errors import BY_EXIT_CODE, BootError, WsgisrvError
+from wsgisrv.master import events
+from wsgisrv.master.cpus import usable_cpus
+from wsgisrv.master.listeners import Listener
+from wsgisrv.master.notify import Notifier
+from wsgisrv.master.roster import Roster
+from wsgisrv.master.signals import SignalPipe
+from wsgisrv.master.spawn import spawn
+from wsgisrv.master.worker_handle import WorkerHandle
+from wsgisrv.scoreboard import Real, Scoreboard, State, Word
+
+_LOG = logging.getLogger("wsgisrv.master")
+
+SLOTS = 1024
+"""Of the scoreboard: two generations of the most workers that may be, and as many still draining."""
+
+
+class Supervisor:
+    """Args:
+    settings: the options at the start.
+    listeners: bound already; closed when ``run`` ends.
+    run_worker: what a child runs.
+    reload_settings: reads the options anew; raises ConfigError for a wrong one.
+    global_conf: for the paste file.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        listeners: Sequence[Listener],
+        run_worker: RunWorker,
+        *,
+        reload_settings: Callable[[], Settings],
+        global_conf: Mapping[str, str],
+    ) -> None:
+        self._settings = [settings]  # by version: the index here
+        self._listeners = listeners
+        self._run_worker = run_worker
+        self._reload_settings = reload_settings
+        self._global_conf = global_conf
+        self._signals = SignalPipe()
+        self._selector = selectors.DefaultSelector()
+        self._scoreboard = Scoreboard(SLOTS)
+        self._free_slots = list(range(SLOTS - 1, -1, -1))
+        self._handles: dict[int, WorkerHandle] = {}
+        self._roster = Roster(_policy(settings, 0), time.monotonic())
+        self._notifier = Notifier(os.environ)
+        self._stops_asked = 0
+        self._halt: events.Halt | None = None
+
+    def run(self) -> int:
+        """Serves until told to stop.
+
+        Returns:
+            The exit code: 0 after a stop that was asked for.
+
+        Raises:
+            WsgisrvError: when the workers cannot boot.
+        """
+        self._signals.install()
+        self._selector.register(self._signals, selectors.EVENT_READ)
+        try:
+            while self._halt is None:
+                self._reap()
+                for number in self._signals.read():
+                    self._on_signal(number)
+                self._read_channels()
+                self._read_beats()
+                self._tell(events.Ticked())
+                if self._halt is None:
+                    self._sleep()
+        finally:
+            self._close()
+        if self._halt.exit_code:
+            raise _error_of(self._halt)
+        return 0
+
+    # The loop's parts
+
+    def _sleep(self) -> None:
+        now = time.monotonic()
+        self._selector.select(max(self._roster.next_deadline(now) - now, 0.0))
+
+    def _tell(self, event: events.Event) -> None:
+        for action in self._roster.handle(event, time.monotonic()):
+            self._act(action)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            for handle in list(self._handles.values()):
+                if handle.pid == pid:
+                    self._on_exit(handle, status)
+
+    def _on_exit(self, handle: WorkerHandle, status: int) -> None:
+        self._read_channel(handle)
+        if handle.channel.fileno() >= 0:
+            self._selector.unregister(handle.channel)
+            handle.channel.close()
+        del self._handles[handle.worker_id]
+        slot = self._scoreboard[handle.slot]
+        slot.words[Word.STATE] = State.FREE
+        self._free_slots.append(handle.slot)
+        exit_code, reason = handle.failure or (BootError.exit_code, _how_it_died(handle, status))
+        self._tell(events.Exited(handle.worker_id, reason, exit_code))
+
+    def _read_channels(self) -> None:
+        for handle in list(self._handles.values()):
+            self._read_channel(handle)
+
+    def _read_channel(self, handle: WorkerHandle) -> None:
+        if handle.channel.fileno() < 0:
+            return
+        try:
+            messages = handle.channel.receive()
+        except ChannelClosedError:
+            # The worker is about to end, or closed it by mistake; its exit or its beats will tell.
+            self._selector.unregister(handle.channel)
+            handle.channel.close()
+            return
+        for message in messages:
+            if message.kind is Kind.READY:
+                handle.hub = str(message.fields.get("hub", ""))
+                self._tell(events.BecameReady(handle.worker_id))
+            elif message.kind is Kind.FAILED:
+                handle.failure = (int(message.fields["exit_code"]), str(message.fields["reason"]))
+
+    def _read_beats(self) -> None:
+        for handle in self._handles.values():
+            beat = self._scoreboard[handle.slot].reals[Real.BEAT]
+            if beat:
+                self._tell(events.Beat(handle.worker_id, beat))
+
+    # Signals
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        if number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            self._on_stop_signal(number)
+        elif number == signal.SIGHUP:
+            self._reload()
+        elif number == signal.SIGUSR1:
+            for handle in self._handles.values():
+                handle.channel.send(Message(Kind.REOPEN))
+            _LOG.info("log files reopened")
+        elif number == signal.SIGTTIN:
+            self._tell(events.ResizeRequested(1))
+        elif number == signal.SIGTTOU:
+            self._tell(events.ResizeRequested(-1))
+
+    def _on_stop_signal(self, number: signal.Signals) -> None:
+        graceful = number != signal.SIGQUIT and not self._stops_asked
+        self._stops_asked += 1
+        _LOG.info("%s: stopping %s", number.name, "gracefully" if graceful else "now")
+        self._notifier.stopping()
+        self._tell(events.StopRequested(graceful=graceful))
+
+    def _reload(self) -> None:
+        try:
+            settings = self._reload_settings()
+        except WsgisrvError as error:
+            _LOG.error("reload: %s; the settings stay as they were", error)
+            return
+        self._notifier.reloading()
+        self._settings.append(settings)
+        self._tell(events.ReloadRequested(_policy(settings, len(self._settings) - 1)))
+
+    # Actions
+
+    def _act(self, action: events.Action) -> None:
+        match action:
+            case events.Spawn():
+                self._spawn(action)
+            case events.Drain(worker_id):
+                self._drain(worker_id)
+            case events.Abort(worker_id):
+                self._kill(worker_id, signal.SIGABRT)
+            case events.Kill(worker_id):
+                self._kill(worker_id, signal.SIGKILL)
+            case events.Announce(severity, text):
+                _LOG.log(logging.getLevelNamesMapping()[severity.upper()], "%s", text)
+            case events.Serving(generation):
+                self._announce(generation)
+            case events.ReloadFailed(generation, reason):
+                _LOG.error(
+                    "reload failed, generation %d stays: %s", self._roster.generation, reason
+                )
+                self._notifier.ready(f"serving; reload to generation {generation} failed")
+            case events.Halt():
+                self._halt = action
+
+    def _spawn(self, wanted: events.Spawn) -> None:
+        try:
+            self._fork(wanted)
+        except OSError as error:
+            self._tell(events.SpawnFailed(wanted.worker_id, f"cannot fork: {error.strerror}"))
+
+    def _fork(self, wanted: events.Spawn) -> None:
+        if not self._free_slots:
+            raise OSError(errno.EAGAIN, "no slot of the scoreboard is free")
+        worker_id, generation = wanted.worker_id, wanted.generation
+        ours, theirs = Channel.pair()
+        slot = self._free_slots.pop()
+        board = self._scoreboard[slot]
+        board.clear()
+        now = time.monotonic()
+        board.words[Word.STATE] = State.BOOTING
+        board.words[Word.GENERATION] = generation
+        board.reals[Real.STARTED] = now
+        context = WorkerContext(
+            worker_id=worker_id,
+            slot=slot,
+            generation=generation,
+            settings=self._settings[wanted.version],
+            listeners=tuple(listener.socket for listener in self._listeners),
+            channel=theirs,
+            scoreboard=self._scoreboard,
+            global_conf=self._global_conf,
+        )
+        try:
+            pid = spawn(self._run_worker, context, lambda: self._close_in_worker(ours))
+        except OSError:
+            ours.close()
+            self._free_slots.append(slot)
+            raise
+        finally:
+            theirs.close()
+        board.words[Word.PID] = pid
+        self._selector.register(ours, selectors.EVENT_READ)
+        self._handles[worker_id] = WorkerHandle(worker_id, generation, slot, pid, ours, now)
+        self._tell(events.Spawned(worker_id))
+
+    def _close_in_worker(self, ours: Channel) -> None:
+        """Runs in: the child. A sibling's channel held open here would hide the master's death."""
+        self._selector.close()
+        self._signals.close()
+        ours.close()
+        for handle in self._handles.values():
+            handle.channel.close()
+
+    def _drain(self, worker_id: int) -> None:
+        handle = self._handles[worker_id]
+        if not handle.channel.send(Message(Kind.DRAIN)):
+            self._kill(worker_id, signal.SIGTERM)
+
+    def _kill(self, worker_id: int, number: signal.Signals) -> None:
+        # Not reaped yet, so the pid is still this worker's.
+        if worker_id in self._handles:
+            os.kill(self._handles[worker_id].pid, number)
+
+    def _announce(self, generation: int) -> None:
+        handles = [h for h in self._handles.values() if h.generation == generation]
+        addresses = ", ".join(listener.url for listener in self._listeners)
+        pids = ", ".join(str(handle.pid) for handle in handles)
+        hubs = ", ".join(sorted({handle.hub for handle in handles}))
+        text = f"{len(handles)} worker{'s'[: len(handles) != 1]} (pid {pids})"
+        _LOG.info(
+            "ready: %s, hub %s, %s, master pid %d, generation %d",
+            addresses, hubs, text, os.getpid(), generation,
+        )  # fmt: skip
+        self._notifier.ready(f"serving on {addresses} with {len(handles)} workers")
+
+    def _close(self) -> None:
+        """Ends everything; whatever worker is left after an error of ours is killed and reaped."""
+        for handle in self._handles.values():
+            os.kill(handle.pid, signal.SIGKILL)
+            os.waitpid(handle.pid, 0)
+            handle.channel.close()
+        for listener in self._listeners:
+            listener.close()
+        self._selector.close()
+        self._signals.close()
+
+
+def _policy(settings: Settings, version: int) -> events.Policy:
+    return events.Policy(
+        version=version,
+        workers=settings.workers or usable_cpus(),
+        boot_timeout=settings.boot_timeout,
+        worker_timeout=settings.worker_timeout,
+        graceful_timeout=settings.graceful_timeout,
+    )
+
+
+def _error_of(halt: events.Halt) -> WsgisrvError:
+    return BY_EXIT_CODE.get(halt.exit_code, BootError)(halt.reason)
+
+
+def _how_it_died(handle: WorkerHandle, status: int) -> str:
+    seconds = time.monotonic() - handle.spawned_at
+    who = f"worker {handle.worker_id} (pid {handle.pid})"
+    if os.WIFSIGNALED(status):
+        how = f"was killed by {signal.Signals(os.WTERMSIG(status)).name}"
+    else:
+        how = f"exited with code {os.waitstatus_to_exitcode(status)}"
+    return f"{who} {how} after {seconds:.1f} s"

@@ -1,0 +1,24 @@
+"""The master's view of one worker process."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from wsgisrv.channel import Channel
+
+
+@dataclasses.dataclass(slots=True)
+class WorkerHandle:
+    """One forked worker, from fork to reap.
+
+    ``failure`` is what the worker said of itself when it could not boot: exit code and reason.
+    """
+
+    worker_id: int
+    generation: int
+    slot: int
+    pid: int
+    channel: Channel
+    spawned_at: float  # time.monotonic()
+    hub: str = ""
+    failure: tuple[int, str] | None = None

@@ -1,0 +1,105 @@
+"""Accepting connections: from one shared listener, as many as the worker can serve.
+
+Rules: a free pool slot and a free connection first, then accept; a bounded number per wake-up; an error
+of accept(2) never ends the loop. The listener is the siblings', too: it is closed, never shut down.
+
+Facts about accept(2): errors of the network are reported by it as if they were its own (man page, "Error
+handling"), and mean that this one connection is lost; being out of descriptors or memory is ours and
+passes, but leaves the listener readable, so the loop must step back or it would spin.
+"""
+
+from __future__ import annotations
+
+import _socket  # the type below socket.socket, which eventlet does not patch
+import logging
+import socket
+from typing import TYPE_CHECKING, Any
+
+from wsgisrv.worker.environ import base_environ
+
+if TYPE_CHECKING:
+    from wsgisrv.worker.worker import Worker
+
+_LOG = logging.getLogger("wsgisrv.worker")
+
+ACCEPTS_AT_ONCE = 64
+"""Connections taken before the hub looks at the others."""
+
+STEP_BACK_SECONDS = 0.1
+"""How long accepting rests when the system has no descriptor or memory left."""
+
+
+class Acceptor:
+    """Runs in: hub.
+
+    Args:
+        worker: gets the connections.
+        listener: non-blocking, as the master bound it.
+    """
+
+    def __init__(self, worker: Worker, listener: socket.socket) -> None:
+        self._worker = worker
+        self._listener = listener
+        self._is_inet = listener.family in (socket.AF_INET, socket.AF_INET6)
+        self._base_environ = base_environ(listener, worker.error_stream)
+        self._watched: Any = None
+        self._open = True
+        self._has_warned = False
+        if self._is_inet:
+            # Accepted sockets inherit it (tcp(7)); a response must not wait for the last one's ACK.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def start(self) -> None:
+        """Begins or goes on to accept."""
+        if self._open and self._watched is None:
+            hub = self._worker.hub
+            fd = self._listener.fileno()
+            self._watched = hub.add(hub.READ, fd, self._accept_some, _ignore, None)
+
+    def pause(self) -> None:
+        """Stops accepting until ``start``."""
+        if self._watched is not None:
+            self._worker.hub.remove(self._watched)
+            self._watched = None
+
+    def close(self) -> None:
+        """Stops for good and lets go of this process's copy of the listener."""
+        self.pause()
+        self._open = False
+        self._listener.close()
+
+    def _accept_some(self, _fd: int) -> None:
+        for _ in range(ACCEPTS_AT_ONCE):
+            if not self._worker.has_room():
+                self.pause()
+                self._worker.call_when_room(self.start)
+                return
+            try:
+                fd, address = self._listener._accept()  # type: ignore[attr-defined]
+            except (BlockingIOError, InterruptedError):
+                return
+            except ConnectionError:
+                continue
+            except OSError as error:
+                self._step_back(error)
+                return
+            self._has_warned = False
+            self._adopt(fd, address)
+
+    def _adopt(self, fd: int, address: Any) -> None:
+        listener = self._listener
+        sock = _socket.socket(listener.family, listener.type, listener.proto, fd)
+        sock.setblocking(False)
+        peer = (address[0], str(address[1])) if self._is_inet else ("", "")
+        self._worker.adopt(sock, peer, self._base_environ)
+
+    def _step_back(self, error: OSError) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            _LOG.warning("cannot accept: %s; trying again every %g s", error, STEP_BACK_SECONDS)
+        self.pause()
+        self._worker.hub.schedule_call_global(STEP_BACK_SECONDS, self.start)
+
+
+def _ignore(_error: BaseException) -> None:
+    """The listener's throwback: nobody but this module closes the descriptor."""

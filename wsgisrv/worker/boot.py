@@ -1,0 +1,69 @@
+"""A worker's boot: hub, patch, app, READY, in this order, right after the fork.
+
+Rules: imports nothing of eventlet or the app at module level, since the hub is to be chosen and the
+standard library patched before anything else is loaded (a lock or a ``from time import sleep`` taken
+before would block the hub or hang). Whatever fails is told to the master, which prints it once.
+
+Facts about eventlet's import: it warns of its own future with a DeprecationWarning, which is for those
+who choose to depend on it; an operator of this server reads the README instead.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import time
+import warnings
+
+from wsgisrv import logs
+from wsgisrv.channel import Kind, Message
+from wsgisrv.context import WorkerContext
+from wsgisrv.errors import ConfigError, WsgisrvError, first_line
+from wsgisrv.scoreboard import Real
+from wsgisrv.worker.hubs import choose_hub
+
+_LOG = logging.getLogger("wsgisrv.worker")
+
+
+def run_worker(context: WorkerContext) -> int:
+    """Boots and serves until the worker is drained.
+
+    Returns:
+        The exit code: 0, or the error's when the worker could not boot.
+    """
+    slot = context.scoreboard[context.slot]
+    slot.reals[Real.BEAT] = time.monotonic()
+    try:
+        worker, hub_name = _boot(context)
+    except WsgisrvError as error:
+        context.channel.send(
+            Message(Kind.FAILED, {"exit_code": error.exit_code, "reason": str(error)})
+        )
+        return error.exit_code
+    except Exception as error:
+        _LOG.debug("the worker cannot boot", exc_info=error)
+        code = ConfigError.exit_code
+        context.channel.send(Message(Kind.FAILED, {"exit_code": code, "reason": first_line(error)}))
+        return code
+    context.channel.send(Message(Kind.READY, {"hub": hub_name}))
+    worker.serve()
+    return 0
+
+
+def _boot(context: WorkerContext):  # type: ignore[no-untyped-def]
+    hub_name = choose_hub(context.settings.hub, select)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import eventlet
+        import eventlet.hubs
+
+        eventlet.hubs.use_hub(hub_name)
+        eventlet.monkey_patch()
+    logs.after_patch()
+    os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
+    from wsgisrv.deploy import load_app
+    from wsgisrv.worker.worker import Worker
+
+    app = load_app(context.settings.paste_config, context.global_conf)
+    return Worker(context, app, eventlet.hubs.get_hub()), hub_name

@@ -1,0 +1,59 @@
+"""What a worker counts, and how it reaches the scoreboard.
+
+Rules: a request adds to plain attributes; the clock publishes them, so that no request pays for the
+shared memory.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from wsgisrv.scoreboard import LATENCY_BOUNDS, Real, Slot, Word
+
+
+class Counters:
+    """Counts since the worker's start."""
+
+    __slots__ = (
+        "accepted", "bytes_in", "bytes_out", "connections", "in_flight", "latency", "latency_sum",
+        "refused", "requests", "status", "timed_out",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.connections = 0  # open now
+        self.in_flight = 0  # running now
+        self.requests = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.refused = 0
+        self.timed_out = 0
+        self.status = dict.fromkeys("12345", 0)
+        self.latency = [0] * (len(LATENCY_BOUNDS) + 1)
+        self.latency_sum = 0.0
+
+    def note(self, status: str, seconds: float) -> None:
+        """Counts a response."""
+        self.requests += 1
+        self.latency[bisect_left(LATENCY_BOUNDS, seconds)] += 1
+        self.latency_sum += seconds
+        if status:
+            self.status[status[0]] += 1
+
+    def publish(self, slot: Slot, waiting: int) -> None:
+        """Writes everything to the worker's slot."""
+        words = slot.words
+        words[Word.CONNECTIONS] = self.connections
+        words[Word.IN_FLIGHT] = self.in_flight
+        words[Word.WAITING] = waiting
+        words[Word.ACCEPTED] = self.accepted
+        words[Word.REQUESTS] = self.requests
+        words[Word.BYTES_IN] = self.bytes_in
+        words[Word.BYTES_OUT] = self.bytes_out
+        words[Word.REFUSED] = self.refused
+        words[Word.TIMED_OUT] = self.timed_out
+        for place, count in enumerate(self.status.values(), Word.STATUS_1XX):
+            words[place] = count
+        for place, count in enumerate(self.latency, Word.LATENCY):
+            words[place] = count
+        slot.reals[Real.LATENCY_SUM] = self.latency_sum

@@ -1,0 +1,336 @@
+"""The gateway: one request becomes an environ, what the app answers becomes a response.
+
+Rules: PEP 3333 to the letter. Nothing is sent before the first non-empty piece of the body or its end,
+so that whatever fails until then is a clean 500; head and first piece leave in one send. What fails
+later closes the connection, since the client must not take half a response for a whole one.
+Runs in: pool greenlet.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes
+
+import greenlet
+from eventlet import timeout
+
+from wsgisrv.http1.head import RequestHead
+from wsgisrv.http1.writer import (
+    LAST_CHUNK,
+    ResponseError,
+    ResponseHead,
+    check_head,
+    plain_response,
+)
+from wsgisrv.worker.body_input import NO_BODY, BodyInput
+from wsgisrv.worker.errors import BodyError, ClientGoneError
+from wsgisrv.worker.file_wrapper import FileWrapper
+
+if TYPE_CHECKING:
+    from wsgisrv.worker.connection import Connection
+
+_LOG = logging.getLogger("wsgisrv.app")
+
+JOIN_BYTES = 65536
+"""Pieces up to this size together are copied into one send; larger ones are not worth the copy."""
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
+
+# How the end of the body is marked (RFC 9112 6.3).
+_NO_BODY, _LENGTH, _CHUNKED, _CLOSE = range(4)
+
+
+class Exchange:
+    """One request and its response.
+
+    Args:
+        connection: of the client.
+        head: of the request.
+    """
+
+    __slots__ = (
+        "_framing", "_input", "_keep", "_left", "_response", "body_bytes", "connection", "head",
+        "row", "sent_head", "started", "status",
+    )  # fmt: skip
+
+    def __init__(self, connection: Connection, head: RequestHead) -> None:
+        self.connection = connection
+        self.head = head
+        self.started = time.monotonic()
+        self.sent_head = False
+        self.status = ""
+        self.body_bytes = 0  # sent, without the chunks' framing
+        self.row = -1  # on the scoreboard
+        self._response: ResponseHead | None = None
+        self._framing = _NO_BODY
+        self._left = 0  # bytes that the declared length still asks for
+        self._keep = head.keep_alive
+        self._input: BodyInput | None = None
+
+    def run(self) -> None:
+        """Runs the app for this request and answers; raises nothing but GreenletExit."""
+        worker = self.connection.worker
+        worker.begin(self)
+        seconds = worker.settings.request_timeout
+        deadline = timeout.Timeout(seconds) if seconds else None
+        try:
+            self._answer(worker.app(self._environ(), self.start_response))
+        except ClientGoneError as gone:
+            _LOG.debug("client %s went away: %s", self.connection.peer[0], gone)
+            self.connection.abort()
+        except BodyError as error:
+            self._fail(error.status, str(error))
+        except greenlet.GreenletExit:
+            self._keep = False
+            raise
+        except BaseException as error:  # a Timeout, SystemExit: no app may end the worker with it
+            self._app_failed(error, is_late=deadline is not None and error is deadline)
+        finally:
+            if deadline is not None:
+                deadline.cancel()
+            if self._input is not None:
+                self._input.detach()
+            worker.end(self)
+            self.connection.finish(self._keep)
+
+    # The request
+
+    def _environ(self) -> dict[str, Any]:
+        connection = self.connection
+        head = self.head
+        environ = connection.base_environ.copy()
+        environ.update(head.fields)
+        path = head.path
+        if "%" in path:
+            path = unquote_to_bytes(path).decode("latin-1")
+        environ["REQUEST_METHOD"] = head.method
+        environ["REQUEST_URI"] = head.target
+        environ["PATH_INFO"] = path
+        environ["QUERY_STRING"] = head.query
+        environ["SERVER_PROTOCOL"] = "HTTP/1.1" if head.minor else "HTTP/1.0"
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = connection.peer
+        if head.length:
+            self._input = environ["wsgi.input"] = BodyInput(connection, head.expect_continue)
+        else:
+            environ["wsgi.input"] = NO_BODY
+        return environ
+
+    # What the app calls
+
+    def start_response(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: ExcInfo | None = None,
+    ) -> Callable[[bytes], None]:
+        """PEP 3333, "The start_response() Callable".
+
+        Raises:
+            ResponseError: for a second call without exc_info, and for what may not be sent.
+            BaseException: exc_info's own, when the head has been sent.
+        """
+        if exc_info is not None:
+            try:
+                if self.sent_head:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # PEP 3333: avoid a circular reference
+        elif self._response is not None:
+            raise ResponseError("start_response() was called twice without exc_info")
+        self._response = check_head(status, headers, self.connection.worker.response_names)
+        return self.write
+
+    def write(self, data: bytes) -> None:
+        """Sends a piece of the body, the head before the first one.
+
+        Raises:
+            ClientGoneError: when the client went away.
+            ResponseError: for what is no bytes, or is longer than the declared length.
+        """
+        if not isinstance(data, bytes):
+            raise ResponseError(f"the response body has {type(data).__name__}, not bytes")
+        if not data:
+            return
+        if self.sent_head:
+            self._send_piece(b"", data)
+        else:
+            self._send_piece(self._begin(len(data), is_whole=False), data)
+
+    # The response
+
+    def _answer(self, result: Iterable[bytes]) -> None:
+        try:
+            if isinstance(result, list | tuple):
+                self._answer_whole(result)
+            elif isinstance(result, FileWrapper) and result.regular_file_bytes() is not None:
+                self._answer_file(result)
+            else:
+                for piece in result:
+                    self.write(piece)
+                    if self._framing == _NO_BODY and self.sent_head:
+                        break  # HEAD, 204, 304: nothing of it would be sent
+                self._finish()
+        finally:
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+
+    def _answer_whole(self, pieces: list[bytes] | tuple[bytes, ...]) -> None:
+        """Answers with a body that is all there: its length is known, and it leaves in one send."""
+        if self.sent_head or (len(pieces) > 1 and sum(map(len, pieces)) > JOIN_BYTES):
+            for piece in pieces:
+                self.write(piece)
+            self._finish()
+            return
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if not isinstance(body, bytes):
+            raise ResponseError(f"the response body has {type(body).__name__}, not bytes")
+        head = self._begin(len(body), is_whole=True)
+        if self._framing == _NO_BODY or not body:
+            self.connection.send(head)
+            return
+        self.body_bytes = len(body)
+        if len(body) <= JOIN_BYTES:
+            self.connection.send(head + body)
+        else:
+            self.connection.send(head)
+            self.connection.send(body)
+
+    def _answer_file(self, wrapper: FileWrapper) -> None:
+        """Answers with a regular file, by sendfile(2): no byte of it passes through Python."""
+        there = wrapper.regular_file_bytes() or 0
+        declared = self._response.length if self._response is not None else -1
+        if self.sent_head or 0 <= declared != there:
+            # The app asks for a part of it, or wrote something before: send no more than declared.
+            there = min(there, self._left if self.sent_head else declared)
+        head = b"" if self.sent_head else self._begin(there, is_whole=declared in (-1, there))
+        if head:
+            self.connection.send(head)
+        if self._framing != _NO_BODY and there:
+            self.connection.send_file(wrapper, there)
+            self.body_bytes += there
+            self._left -= there
+
+    def _begin(self, size: int, *, is_whole: bool) -> bytes:
+        """Decides the framing (RFC 9112 6.3) and returns the head as bytes.
+
+        Args:
+            size: bytes of the body that are there.
+            is_whole: whether they are all of it.
+
+        Raises:
+            ResponseError: when the app never called start_response, or its Content-Length is wrong.
+        """
+        response = self._response
+        if response is None:
+            raise ResponseError("the app did not call start_response()")
+        head = self.head
+        lines = response.lines
+        declared = response.length
+        self._keep = self._may_keep(response)
+        if head.method == "HEAD" or not response.has_body:
+            self._framing = _NO_BODY
+            if declared < 0 and head.method == "HEAD" and is_whole and size:
+                declared = size
+            if declared >= 0 and (response.has_body or response.code == 304):
+                lines.append(f"Content-Length: {declared}\r\n")
+        elif declared >= 0 or is_whole:
+            if declared >= 0 and (size > declared or (is_whole and size < declared)):
+                raise ResponseError(f"Content-Length is {declared}, the body has {size} bytes")
+            self._framing = _LENGTH
+            self._left = declared if declared >= 0 else size
+            lines.append(f"Content-Length: {self._left}\r\n")
+        elif head.minor:
+            self._framing = _CHUNKED
+            lines.append("Transfer-Encoding: chunked\r\n")
+        else:
+            self._framing = _CLOSE
+            self._keep = False
+        if not response.has_date:
+            lines.append(f"Date: {self.connection.worker.clock.date}\r\n")
+        if not self._keep:
+            lines.append("Connection: close\r\n")
+        elif not head.minor:
+            lines.append("Connection: keep-alive\r\n")
+        self.sent_head = True
+        self.status = response.status[:3]
+        return f"HTTP/1.1 {response.status}\r\n{''.join(lines)}\r\n".encode("latin-1")
+
+    def _may_keep(self, response: ResponseHead) -> bool:
+        """RFC 9112 9.3: whether the connection can carry another request after this response."""
+        if not self._keep or not self.connection.worker.keeps_connections or response.code < 200:
+            return False
+        body = self._input
+        if body is None or self.connection.body_is_complete:
+            return True
+        # An unread body that is short is thrown away; one that may never come, or is long, is not
+        # worth the connection.
+        most = self.connection.worker.settings.max_drain_bytes
+        keep = not body.has_failed and not body.awaits_continue
+        body.cancel_continue()
+        return keep and 0 < self.connection.body_bytes_left <= most
+
+    def _send_piece(self, head: bytes, data: bytes) -> None:
+        if self._framing == _CHUNKED:
+            self.body_bytes += len(data)
+            size = f"{len(data):x}\r\n".encode("ascii")
+            if len(data) <= JOIN_BYTES:
+                self.connection.send(b"%b%b%b\r\n" % (head, size, data))
+                return
+            self.connection.send(head + size)
+            self.connection.send(data)
+            self.connection.send(b"\r\n")
+            return
+        if self._framing == _NO_BODY:
+            data = b""
+        elif self._framing == _LENGTH and len(data) > self._left:
+            raise ResponseError("the body is longer than its Content-Length")
+        self._left -= len(data)
+        self.body_bytes += len(data)
+        if head and len(data) > JOIN_BYTES:
+            self.connection.send(head)
+            head = b""
+        if head or data:
+            self.connection.send(head + data if head else data)
+
+    def _finish(self) -> None:
+        if not self.sent_head:
+            self.connection.send(self._begin(0, is_whole=True))
+        elif self._framing == _CHUNKED:
+            self.connection.send(LAST_CHUNK)
+        elif self._framing == _LENGTH and self._left:
+            raise ResponseError(f"the body is {self._left} bytes shorter than its Content-Length")
+
+    # What goes wrong
+
+    def _app_failed(self, error: BaseException, *, is_late: bool) -> None:
+        line = self.head.line
+        if is_late:
+            seconds = self.connection.worker.settings.request_timeout
+            _LOG.warning("%s ran longer than request_timeout (%g s)", line, seconds)
+            self._fail(503, "the request took too long")
+            return
+        if isinstance(error, ResponseError):
+            _LOG.error("%s: %s", line, error)
+        else:
+            _LOG.error("%s failed", line, exc_info=error)
+        self._fail(500, "the server failed to answer this request")
+
+    def _fail(self, status: int, reason: str) -> None:
+        """Answers with an error of the server's own, or just closes when the head was sent."""
+        self._keep = False
+        if self.sent_head:
+            self.connection.abort()
+            return
+        self.sent_head = True
+        self.status = str(status)
+        date = self.connection.worker.clock.date
+        with_body = self.head.method != "HEAD"
+        try:
+            self.connection.send(plain_response(status, reason, date=date, with_body=with_body))
+        except ClientGoneError as gone:
+            _LOG.debug("client %s went away: %s", self.connection.peer[0], gone)

@@ -1,0 +1,240 @@
+"""The worker: what all its connections share, and its life from READY to exit.
+
+Rules: imported after the standard library is patched. The hub runs every method unless it says
+otherwise; ``serve`` is the main greenlet's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import eventlet.patcher
+from eventlet import event
+
+from wsgisrv.channel import ChannelClosedError, Kind, Message
+from wsgisrv.context import WorkerContext
+from wsgisrv.deploy import WSGIApp
+from wsgisrv.errors import SystemRefusedError
+from wsgisrv.http1.limits import Limits
+from wsgisrv.http1.names import FieldNames
+from wsgisrv.http1.writer import ResponseNames
+from wsgisrv.scoreboard import ROWS, Real, State, Word
+from wsgisrv.worker.acceptor import Acceptor
+from wsgisrv.worker.access_log import AccessLog
+from wsgisrv.worker.clock import Clock
+from wsgisrv.worker.connection import Connection
+from wsgisrv.worker.counters import Counters
+from wsgisrv.worker.gateway import Exchange
+from wsgisrv.worker.pool import RequestPool
+
+_LOG = logging.getLogger("wsgisrv.worker")
+
+
+class Worker:
+    """One worker process's server.
+
+    Args:
+        context: from the master.
+        app: what answers requests.
+        hub: eventlet's hub.
+
+    Raises:
+        SystemRefusedError: when the access log cannot be opened.
+        ConfigError: when its format is wrong.
+    """
+
+    def __init__(self, context: WorkerContext, app: WSGIApp, hub: Any) -> None:
+        settings = context.settings
+        self.app = app
+        self.hub = hub
+        self.settings = settings
+        self.keeps_connections = settings.keepalive_timeout > 0
+        self.error_stream = sys.stderr
+        self.limits = Limits(
+            max_target_bytes=settings.max_target_bytes,
+            max_header_count=settings.max_header_count,
+            max_header_bytes=settings.max_header_bytes,
+            max_headers_bytes=settings.max_headers_bytes,
+            max_chunk_line_bytes=settings.max_chunk_line_bytes,
+            max_trailer_bytes=settings.max_trailer_bytes,
+            max_body_bytes=settings.max_body_bytes,
+            header_underscores=settings.header_underscores,
+        )
+        self.field_names = FieldNames()
+        self.response_names = ResponseNames()
+        self.counters = Counters()
+        self.pool = RequestPool(hub, settings.pool_size)
+        self.clock = Clock(hub, self._on_tick)
+        self._context = context
+        self._slot = context.scoreboard[context.slot]
+        self._rows = list(range(ROWS))  # of the scoreboard, those that no request has
+        self._access_log = AccessLog(
+            settings.access_log,
+            settings.access_log_format,
+            eventlet.patcher.original("os").write,
+        )
+        self._connections: set[Connection] = set()
+        self._clients: Counter[str] = Counter()
+        self._wants_room: list[Callable[[], None]] = []
+        self._acceptors = [Acceptor(self, listener) for listener in context.listeners]
+        self._is_draining = False
+        self._done = event.Event()
+
+    # Life
+
+    def serve(self) -> None:
+        """Serves until the worker is drained. Runs in: main greenlet."""
+        hub = self.hub
+        signal.signal(signal.SIGTERM, self._on_term)
+        hub.add(hub.READ, self._context.channel.fileno(), self._on_message, _ignore, None)
+        self.clock.start()
+        self._slot.words[Word.STATE] = State.READY
+        for acceptor in self._acceptors:
+            acceptor.start()
+        self._done.wait()
+        self._on_tick(time.monotonic(), 0.0)
+
+    def drain(self) -> None:
+        """Accepts no more, closes idle connections, lets requests finish, then ends ``serve``."""
+        if self._is_draining:
+            return
+        self._is_draining = True
+        self.keeps_connections = False
+        self._slot.words[Word.STATE] = State.DRAINING
+        for acceptor in self._acceptors:
+            acceptor.close()
+        for connection in list(self._connections):
+            connection.drain_worker()
+        self._end_if_drained()
+
+    def _end_if_drained(self) -> None:
+        if self._is_draining and not self._connections and not self._done.ready():
+            self._done.send(None)
+
+    def _on_term(self, _signal: int, _frame: FrameType | None) -> None:
+        """Runs in: whatever greenlet the signal met; the next tick at the latest sees the timer."""
+        self.hub.schedule_call_global(0, self.drain)
+
+    def _on_message(self, _fd: int) -> None:
+        channel = self._context.channel
+        try:
+            messages = channel.receive()
+        except ChannelClosedError:
+            # The master is gone: nobody would replace this worker or stop it, so it ends itself.
+            self.hub.remove_descriptor(channel.fileno())
+            _LOG.warning("the master is gone; draining")
+            self._limit_drain()
+            self.drain()
+            return
+        for message in messages:
+            self._obey(message)
+
+    def _obey(self, message: Message) -> None:
+        if message.kind is Kind.DRAIN:
+            self.drain()
+        elif message.kind is Kind.REOPEN:
+            try:
+                self._access_log.reopen()
+            except SystemRefusedError as error:
+                _LOG.error("%s; the old file stays open", error)
+
+    def _limit_drain(self) -> None:
+        """Ends the process at graceful_timeout: there is no master to do it."""
+        self.hub.schedule_call_global(self.settings.graceful_timeout, self._give_up)
+
+    def _give_up(self) -> None:
+        _LOG.error("%d connections did not end in time", len(self._connections))
+        self._access_log.flush()
+        os._exit(1)
+
+    # Connections
+
+    def has_room(self) -> bool:
+        """Whether another connection can be accepted, and its request begun at once."""
+        return len(self._connections) < self.settings.max_connections and not self.pool.is_full
+
+    def call_when_room(self, callback: Callable[[], None]) -> None:
+        """Calls back once when ``has_room`` may be true again."""
+        self._wants_room.append(callback)
+        if self.pool.is_full:
+            self.pool.call_when_free(self._call_room)
+
+    def _call_room(self) -> None:
+        wants, self._wants_room = self._wants_room, []
+        for callback in wants:
+            callback()
+
+    def adopt(self, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any]) -> None:
+        """Takes an accepted connection."""
+        self.counters.accepted += 1
+        most = self.settings.max_connections_per_client
+        if most:
+            if self._clients[peer[0]] >= most:
+                self.counters.refused += 1
+                sock.close()
+                return
+            self._clients[peer[0]] += 1
+        self._connections.add(Connection(self, sock, peer, base_environ))
+
+    def forget(self, connection: Connection) -> None:
+        """A connection has closed."""
+        self._connections.discard(connection)
+        if self.settings.max_connections_per_client:
+            address = connection.peer[0]
+            self._clients[address] -= 1
+            if not self._clients[address]:
+                del self._clients[address]
+        if self._wants_room and not self.pool.is_full:
+            self._call_room()
+        if self._is_draining:
+            self._end_if_drained()
+
+    # Requests
+
+    def begin(self, exchange: Exchange) -> None:
+        """A request begins to run. Runs in: pool greenlet."""
+        self.counters.in_flight += 1
+        if self._rows:
+            exchange.row = row = self._rows.pop()
+            self._slot.begin_request(row, exchange.started, exchange.head.line.encode("ascii"))
+
+    def end(self, exchange: Exchange) -> None:
+        """A request was answered, or its client is gone. Runs in: pool greenlet."""
+        counters = self.counters
+        counters.in_flight -= 1
+        if exchange.row >= 0:
+            self._slot.end_request(exchange.row)
+            self._rows.append(exchange.row)
+        seconds = time.monotonic() - exchange.started
+        counters.note(exchange.status, seconds)
+        if self._access_log.is_on:
+            self._access_log.note(exchange, seconds)
+
+    def note_refused(self, connection: Connection, status: int, reason: str) -> None:
+        """A malformed request was answered with an error."""
+        self.counters.refused += 1
+        self.counters.status[str(status)[0]] += 1
+        _LOG.debug("refused a request from %s: %s", connection.peer[0], reason)
+        if self._access_log.is_on:
+            self._access_log.note_line(connection.peer, "-", str(status), 0, 0.0)
+
+    def _on_tick(self, now: float, lag: float) -> None:
+        slot = self._slot
+        slot.reals[Real.BEAT] = now
+        slot.reals[Real.HUB_LAG] = lag
+        counters = self.counters
+        counters.connections = len(self._connections)
+        counters.publish(slot, self.pool.requests_waiting())
+        self._access_log.flush()
+
+
+def _ignore(_error: BaseException) -> None:
+    """The channel's throwback: nobody but the worker closes it."""
