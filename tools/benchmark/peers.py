@@ -20,7 +20,7 @@ def run_eventlet(port: int, access_log: str | None) -> None:
     if access_log is None:
         wsgi.server(listener, application, log_output=False, max_size=2000)
     else:
-        with open(access_log, "w", buffering=1) as log:  # noqa: PTH123 -- a plain open, once
+        with open(access_log, "w", buffering=1) as log:
             wsgi.server(listener, application, log=log, max_size=2000)
 
 
