@@ -18,10 +18,10 @@ def run_eventlet(port: int, access_log: str | None) -> None:
     wsgi = importlib.import_module("eventlet.wsgi")
     listener = eventlet.listen((HOST, port), backlog=BACKLOG)
     if access_log is None:
-        wsgi.server(listener, application, log_output=False, max_size=2000)
+        wsgi.server(listener, application, log_output=False, max_size=4000)
     else:
         with open(access_log, "w", buffering=1) as log:
-            wsgi.server(listener, application, log=log, max_size=2000)
+            wsgi.server(listener, application, log=log, max_size=4000)
 
 
 def run_bjoern(port: int, access_log: str | None) -> None:

@@ -45,7 +45,7 @@ SCENARIOS = {
     "new-connection": Scenario(about="a new connection for each request", close=True),
     "pipelined": Scenario(about="16 requests in one go", pipeline=16),
     "many": Scenario(about="1000 keep-alive connections, all busy", connections=1000),
-    "idle": Scenario(about="memory of 1000 idle connections", connections=1000, idle=True),
+    "idle": Scenario(about="memory of 2000 idle connections", connections=2000, idle=True),
     "access-log": Scenario(about="hello with an access log to a file", access_log=True),
     "two-workers": Scenario(about="hello from two workers, nothing pinned", workers=2),
 }

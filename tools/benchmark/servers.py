@@ -25,7 +25,7 @@ STOP_SECONDS = 5.0
 TOOLS = Path(__file__).resolve().parent.parent
 APP = "benchmark.apps:application"
 PASTE = "[app:main]\npaste.app_factory = benchmark.apps:app_factory\n"
-OPEN_CONNECTIONS = 2000
+OPEN_CONNECTIONS = 4000
 """What servers with a bound of their own are allowed, above every scenario's need."""
 
 
@@ -88,13 +88,14 @@ def gunicorn(setup: Setup) -> Command:
 
 def waitress(setup: Setup) -> Command | None:
     command = [str(setup.bin / "waitress-serve"), f"--listen={setup.address}"]
-    command += [f"--connection-limit={OPEN_CONNECTIONS}", APP]
+    command += [f"--connection-limit={OPEN_CONNECTIONS}", "--asyncore-use-poll", APP]
     return command if setup.scenario.workers == 1 and not setup.access_log else None
 
 
 def granian(setup: Setup) -> Command:
     command = [str(setup.bin / "granian"), "--interface", "wsgi", "--host", HOST]
     command += ["--port", str(setup.port), "--workers", str(setup.scenario.workers)]
+    command += ["--backlog", str(OPEN_CONNECTIONS)]  # also its bound on open connections
     command += ["--access-log" if setup.access_log else "--no-access-log"]
     return [*command, "--log-level", "info" if setup.access_log else "warning", APP]
 
