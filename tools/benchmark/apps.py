@@ -1,0 +1,49 @@
+"""The app that every server serves, and its paste factory.
+
+Rules: plain WSGI, as little work as can be, and the same path through the code for every server.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Iterable
+
+if typing.TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+HELLO = b'{"message":"Hello, world"}'
+MEBIBYTE = b"\0" * (1024 * 1024)
+JSON = "application/json"
+
+
+def hello(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    start_response("200 OK", [("Content-Type", JSON), ("Content-Length", str(len(HELLO)))])
+    return [HELLO]
+
+
+def upload(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    body = b'{"bytes":%d}' % len(environ["wsgi.input"].read(length))
+    start_response("200 OK", [("Content-Type", JSON), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def mebibyte(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    kind = "application/octet-stream"
+    start_response("200 OK", [("Content-Type", kind), ("Content-Length", str(len(MEBIBYTE)))])
+    return [MEBIBYTE]
+
+
+PATHS: dict[str, Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]] = {
+    "/": hello,
+    "/upload": upload,
+    "/mebibyte": mebibyte,
+}
+
+
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    return PATHS[environ["PATH_INFO"]](environ, start_response)
+
+
+def app_factory(global_conf: dict[str, str], **local_conf: str) -> WSGIApplication:
+    return application

@@ -1,0 +1,51 @@
+"""What is measured: one entry a scenario."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One kind of load.
+
+    Args:
+        about: one line for ``--list`` and above the table.
+        path: what is asked for, one of those that the app knows.
+        connections: at a time.
+        body_bytes: of the request; above 0 it is a POST.
+        pipeline: requests that are sent before the first answer is awaited.
+        close: each request asks for the connection's end, so that the next one makes a new one.
+        workers: of the server; servers that have only one process sit out where it is above 1.
+        access_log: whether the server writes one, to a file.
+        idle: memory is measured instead of a rate: what an idle connection costs.
+    """
+
+    about: str
+    path: str = "/"
+    connections: int = 64
+    body_bytes: int = 0
+    pipeline: int = 1
+    close: bool = False
+    workers: int = 1
+    access_log: bool = False
+    idle: bool = False
+
+    @property
+    def unit(self) -> str:
+        return "KiB/connection" if self.idle else "requests/s"
+
+
+SCENARIOS = {
+    "hello": Scenario(about="a 26-byte JSON answer, 64 keep-alive connections"),
+    "post10k": Scenario(
+        about="a request body of 10 KiB that the app reads", path="/upload", body_bytes=10 * 1024
+    ),
+    "mebibyte": Scenario(about="a response of 1 MiB in one piece", path="/mebibyte"),
+    "new-connection": Scenario(about="a new connection for each request", close=True),
+    "pipelined": Scenario(about="16 requests in one go", pipeline=16),
+    "many": Scenario(about="1000 keep-alive connections, all busy", connections=1000),
+    "idle": Scenario(about="memory of 2000 idle connections", connections=2000, idle=True),
+    "access-log": Scenario(about="hello with an access log to a file", access_log=True),
+    "two-workers": Scenario(about="hello from two workers, nothing pinned", workers=2),
+}

@@ -1,0 +1,200 @@
+"""What is compared: one entry a server, and how one is started and ended.
+
+Rules: every server is a process group of its own that is ended with everything in it; each has one
+worker where the scenario does not say more, and the access log off where it does not say on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmark.scenarios import Scenario
+
+HOST = "127.0.0.1"
+START_SECONDS = 20.0
+STOP_SECONDS = 5.0
+TOOLS = Path(__file__).resolve().parent.parent
+APP = "benchmark.apps:application"
+PASTE = "[app:main]\npaste.app_factory = benchmark.apps:app_factory\n"
+OPEN_CONNECTIONS = 4000
+"""What servers with a bound of their own are allowed, above every scenario's need."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Setup:
+    """Where a server finds its programs, its port and its files."""
+
+    bin: Path
+    port: int
+    directory: Path
+    scenario: Scenario
+    access_log: Path | None
+
+    @property
+    def address(self) -> str:
+        return f"{HOST}:{self.port}"
+
+
+Command = list[str]
+
+
+def wsgisrv(setup: Setup) -> Command:
+    paste = setup.directory / "api-paste.ini"
+    paste.write_text(PASTE)
+    log = str(setup.access_log or "off")
+    options = [
+        "--workers",
+        str(setup.scenario.workers),
+        "--access-log",
+        log,
+        "--bind",
+        setup.address,
+    ]
+    return [str(setup.bin / "wsgisrv"), "serve", str(paste), *options]
+
+
+def eventlet(setup: Setup) -> Command | None:
+    return _peer("eventlet", setup, [str(setup.access_log)] if setup.access_log else [])
+
+
+def bjoern(setup: Setup) -> Command | None:
+    # It drops requests that come behind another: one answer for 16 was seen, and then silence.
+    able = setup.access_log is None and setup.scenario.pipeline == 1
+    return _peer("bjoern", setup, []) if able else None
+
+
+def _peer(name: str, setup: Setup, more: list[str]) -> Command | None:
+    command = [str(setup.bin / "python"), "-m", "benchmark.peers", name, str(setup.port), *more]
+    return command if setup.scenario.workers == 1 else None
+
+
+def gunicorn(setup: Setup) -> Command:
+    command = [str(setup.bin / "gunicorn"), "-k", "gevent", "-w", str(setup.scenario.workers)]
+    command += ["-b", setup.address, "--keep-alive", "75", "--log-level", "warning"]
+    command += ["--worker-connections", str(OPEN_CONNECTIONS)]
+    if setup.access_log:
+        command += ["--access-logfile", str(setup.access_log)]
+    return [*command, APP]
+
+
+def waitress(setup: Setup) -> Command | None:
+    command = [str(setup.bin / "waitress-serve"), f"--listen={setup.address}"]
+    command += [f"--connection-limit={OPEN_CONNECTIONS}", "--asyncore-use-poll", APP]
+    return command if setup.scenario.workers == 1 and not setup.access_log else None
+
+
+def granian(setup: Setup) -> Command:
+    command = [str(setup.bin / "granian"), "--interface", "wsgi", "--host", HOST]
+    command += ["--port", str(setup.port), "--workers", str(setup.scenario.workers)]
+    command += ["--backlog", str(OPEN_CONNECTIONS)]  # also its bound on open connections
+    command += ["--access-log" if setup.access_log else "--no-access-log"]
+    return [*command, "--log-level", "info" if setup.access_log else "warning", APP]
+
+
+SERVERS: dict[str, Callable[[Setup], Command | None]] = {
+    "wsgisrv": wsgisrv,
+    "eventlet": eventlet,
+    "gunicorn": gunicorn,
+    "waitress": waitress,
+    "granian": granian,
+    "bjoern": bjoern,
+}
+"""A server's command line for a setup, or None where it cannot do what the scenario asks."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Running:
+    """A server that answers."""
+
+    name: str
+    url: str
+    port: int
+    group: int
+
+
+class StartError(Exception):
+    """Raised when a server ends at once or never answers; the text names its output file."""
+
+
+def free_port() -> int:
+    """Returns a port that nobody has now; another process may take it before the server does."""
+    with socket.create_server((HOST, 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def running(
+    name: str, scenario: Scenario, programs: Path, directory: Path, cores: set[int]
+) -> Iterator[Running | None]:
+    """Runs a server on the given cores until the block ends; None where it cannot do the scenario.
+
+    Raises:
+        StartError: when it does not come up.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    log = directory / "access.log" if scenario.access_log else None
+    setup = Setup(programs, free_port(), directory, scenario, log)
+    command = SERVERS[name](setup)
+    if command is None:
+        yield None
+        return
+    with (directory / "output").open("wb") as output:
+        process = _start(command, output.fileno(), directory, cores)
+    try:
+        url = f"http://{setup.address}{scenario.path}"
+        _wait_answer(process, url, directory / "output")
+        yield Running(name, url, setup.port, process.pid)
+    finally:
+        _end(process)
+
+
+def _start(
+    command: Command, output: int, directory: Path, cores: set[int]
+) -> subprocess.Popen[bytes]:
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)  # inherited, also by what the server forks
+    try:
+        return subprocess.Popen(
+            command,
+            cwd=directory,
+            env=os.environ | {"PYTHONPATH": str(TOOLS)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise StartError(f"{command[0]}: {error.strerror}") from error
+    finally:
+        os.sched_setaffinity(0, ours)
+
+
+def _wait_answer(process: subprocess.Popen[bytes], url: str, output: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 -- our own http address
+            if response.status == 200:
+                response.read()
+                return
+        time.sleep(0.1)
+    lines = output.read_text(errors="replace").strip().splitlines() or ["nothing on its output"]
+    telling = [line for line in lines if "Error" in line] or lines
+    raise StartError(f"did not come up: {telling[-1].strip()[:120]}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)

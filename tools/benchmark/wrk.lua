@@ -1,0 +1,34 @@
+-- The request that wrk sends, from the environment, and one line with what came of it.
+-- BENCH_HEADERS: lines "Name: value"; BENCH_BODY_BYTES: above 0, a POST; BENCH_PIPELINE: requests at once.
+
+local body_bytes = tonumber(os.getenv("BENCH_BODY_BYTES"))
+local pipeline = tonumber(os.getenv("BENCH_PIPELINE"))
+
+for name, value in os.getenv("BENCH_HEADERS"):gmatch("([^:\n]+): ([^\n]*)\n") do
+    wrk.headers[name] = value
+end
+
+if body_bytes > 0 then
+    wrk.method = "POST"
+    wrk.body = string.rep("x", body_bytes)
+    wrk.headers["Content-Type"] = "application/octet-stream"
+end
+
+if pipeline > 1 then
+    local batch
+
+    -- Called once for a thread, after wrk has filled in Host.
+    function init(_)
+        batch = string.rep(wrk.format(), pipeline)
+    end
+
+    function request()
+        return batch
+    end
+end
+
+function done(summary, _, _)
+    local errors = summary.errors
+    local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
+    io.write(string.format("RESULT %d %d %d\n", summary.requests, summary.duration, failed))
+end
