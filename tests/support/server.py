@@ -121,11 +121,16 @@ def serve(
 
 @contextlib.contextmanager
 def run(
-    command: Sequence[str], *, pass_fds: Sequence[int] = (), address: Any = None, then: Any = None
+    command: Sequence[str],
+    *,
+    pass_fds: Sequence[int] = (),
+    address: Any = None,
+    then: Any = None,
+    module: Sequence[str] = ("-m", "wsgisrv"),
 ) -> Iterator[Server]:
     """Runs ``wsgisrv`` with ``command`` and sees that nothing of it is left at the end."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "wsgisrv", *command],
+        [sys.executable, *module, *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

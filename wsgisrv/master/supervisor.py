@@ -148,6 +148,7 @@ class Supervisor:
         for message in messages:
             if message.kind is Kind.READY:
                 handle.hub = str(message.fields.get("hub", ""))
+                _LOG.debug("worker %d (pid %d) is ready", handle.worker_id, handle.pid)
                 self._tell(events.BecameReady(handle.worker_id))
             elif message.kind is Kind.FAILED:
                 handle.failure = (int(message.fields["exit_code"]), str(message.fields["reason"]))

@@ -40,8 +40,10 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("wsgisrv.http")
 
 RECEIVE_BYTES = 65536
-LINGER_SECONDS = 5.0
-"""How long a half-closed connection is read to its end; then it is closed whatever comes."""
+LINGER_SECONDS = 2.0
+DRAINING_LINGER_SECONDS = 0.5
+"""How long a half-closed connection is read to its end; then it is closed whatever comes. A client that
+keeps its side open must not hold up a worker that wants to end."""
 
 SENDFILE_BYTES = 1024 * 1024
 """Most of a file in one system call: what comes from a disk must not hold the hub for long."""
@@ -442,7 +444,8 @@ class Connection:
             return
         self.state = State.LINGERING
         self._listen()
-        self.worker.clock.watch(self, time.monotonic() + LINGER_SECONDS)
+        seconds = DRAINING_LINGER_SECONDS if self.worker.is_draining else LINGER_SECONDS
+        self.worker.clock.watch(self, time.monotonic() + seconds)
 
     def _linger(self) -> None:
         self._receive()
@@ -486,7 +489,7 @@ class Connection:
         if self.state == State.IDLE:
             self._readable(self.fd)  # first bytes that have come already are a request
             if self.state == State.IDLE:
-                self.linger()
+                self.close()
 
 
 def _ignore(_error: BaseException) -> None:

@@ -85,7 +85,8 @@ class Worker:
         self._clients: Counter[str] = Counter()
         self._wants_room: list[Callable[[], None]] = []
         self._acceptors = [Acceptor(self, listener) for listener in context.listeners]
-        self._is_draining = False
+        self._channel_listener: Any = None
+        self.is_draining = False
         self._done = event.Event()
 
     # Life
@@ -94,7 +95,8 @@ class Worker:
         """Serves until the worker is drained. Runs in: main greenlet."""
         hub = self.hub
         signal.signal(signal.SIGTERM, self._on_term)
-        hub.add(hub.READ, self._context.channel.fileno(), self._on_message, _ignore, None)
+        fd = self._context.channel.fileno()
+        self._channel_listener = hub.add(hub.READ, fd, self._on_message, _ignore, None)
         self.clock.start()
         self._slot.words[Word.STATE] = State.READY
         for acceptor in self._acceptors:
@@ -104,9 +106,9 @@ class Worker:
 
     def drain(self) -> None:
         """Accepts no more, closes idle connections, lets requests finish, then ends ``serve``."""
-        if self._is_draining:
+        if self.is_draining:
             return
-        self._is_draining = True
+        self.is_draining = True
         self.keeps_connections = False
         self._slot.words[Word.STATE] = State.DRAINING
         for acceptor in self._acceptors:
@@ -116,7 +118,7 @@ class Worker:
         self._end_if_drained()
 
     def _end_if_drained(self) -> None:
-        if self._is_draining and not self._connections and not self._done.ready():
+        if self.is_draining and not self._connections and not self._done.ready():
             self._done.send(None)
 
     def _on_term(self, _signal: int, _frame: FrameType | None) -> None:
@@ -129,7 +131,7 @@ class Worker:
             messages = channel.receive()
         except ChannelClosedError:
             # The master is gone: nobody would replace this worker or stop it, so it ends itself.
-            self.hub.remove_descriptor(channel.fileno())
+            self.hub.remove(self._channel_listener)
             _LOG.warning("the master is gone; draining")
             self._limit_drain()
             self.drain()
@@ -194,7 +196,7 @@ class Worker:
                 del self._clients[address]
         if self._wants_room and not self.pool.is_full:
             self._call_room()
-        if self._is_draining:
+        if self.is_draining:
             self._end_if_drained()
 
     # Requests
