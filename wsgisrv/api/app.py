@@ -50,6 +50,7 @@ class API:
         self._router = router
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answers one request."""
         request = Request(environ)
         try:
             return self._answer(request, environ, start_response)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import uuid
 from typing import Any
 
@@ -10,9 +10,9 @@ from sqlalchemy import String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
-def now() -> datetime.datetime:
+def now() -> dt.datetime:
     """Returns the time in UTC, without a zone, as every database keeps it."""
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0)
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
 
 
 class Base(DeclarativeBase):
@@ -29,8 +29,8 @@ class Book(Base):
     author: Mapped[str] = mapped_column(String(255), index=True)
     year: Mapped[int | None]
     lent_to: Mapped[str | None] = mapped_column(String(255))
-    created_at: Mapped[datetime.datetime] = mapped_column(default=now)
-    updated_at: Mapped[datetime.datetime] = mapped_column(default=now, onupdate=now)
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+    updated_at: Mapped[dt.datetime] = mapped_column(default=now, onupdate=now)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the book as the API shows it."""

@@ -47,6 +47,7 @@ class URLMap:
         self._apps = sorted(apps.items(), key=lambda item: -len(item[0]))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Calls the app of the longest prefix."""
         path = environ.get("PATH_INFO", "")
         for prefix, app in self._apps:
             if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
