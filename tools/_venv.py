@@ -42,8 +42,14 @@ def fingerprint(packages: list[str]) -> str:
     """Returns what an environment depends on, as a hash: the interpreter and what is to be installed.
 
     Of pyproject.toml only the tables that pip reads count: a changed lint rule installs nothing.
+
+    Raises:
+        SystemExit: when pyproject.toml cannot be read.
     """
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    try:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SystemExit(f"{ROOT / 'pyproject.toml'}: {error}") from None
     facts = [
         sys.version,
         os.path.realpath(sys.executable),
