@@ -18,7 +18,7 @@ from tests.support.server import Server, serve
 
 EVERY_BYTE = 300
 """Up to this length a request is cut at every byte; a longer one near its ends and here and there, as
-the same code is cut at every byte of all of them in tests/unit/http1/test_corpus.py."""
+the same code is cut at every byte of all of them in tests/unit/http1/test_reader_corpus.py."""
 
 CLIENTS = 16
 
