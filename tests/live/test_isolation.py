@@ -41,8 +41,9 @@ def test_requests_that_run_at_the_same_time_see_only_their_own(server: Server) -
         list(executor.map(ask, range(16)))
 
 
-def test_a_timeout_that_a_request_left_running_hits_no_other(server: Server) -> None:
-    with server.connect() as client:
+def test_a_timeout_that_a_request_left_running_hits_no_other() -> None:
+    # A server of its own: there must be no other parked greenlet that could be taken.
+    with serve("tests.apps.isolation:any", workers=1) as server, server.connect() as client:
         for _ in range(5):
             assert client.get("/timeout?x").status == 200
             # Longer than what is left of the timeout, on the same connection.

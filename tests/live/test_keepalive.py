@@ -123,13 +123,16 @@ def test_a_request_beyond_request_timeout_gets_503_and_the_worker_lives_on() -> 
 
 
 def test_a_connection_over_max_connections_is_served_when_another_ends() -> None:
-    with serve(HELLO, workers=1, max_connections=1) as server:
-        with server.connect() as first, server.connect() as second:
-            assert first.get().status == 200
-            second.send(REQUEST)
-            first.end()
-            first.assert_eof()
-            assert second.response().status == 200
+    with (
+        serve(HELLO, workers=1, max_connections=1) as server,
+        server.connect() as first,
+        server.connect() as second,
+    ):
+        assert first.get().status == 200
+        second.send(REQUEST)
+        first.end()
+        first.assert_eof()
+        assert second.response().status == 200
 
 
 def test_a_connection_over_max_connections_per_client_is_closed() -> None:
