@@ -78,9 +78,11 @@ def _option(field: dataclasses.Field[Any]) -> cfg.Opt:
         return _MultiOpt(name, default=list(Settings().bind), metavar="ADDR", **known)
     known["default"] = field.default
     if field.type == "str":
-        return _StrOpt(name, choices=meta["choices"], **known)
-    kind = _IntOpt if field.type == "int" else _FloatOpt
-    return kind(name, min=meta["min"], max=meta["max"], **known)
+        return _StrOpt(name, choices=meta["choices"], metavar="TEXT", **known)
+    bounds = {"min": meta["min"], "max": meta["max"]}
+    if field.type == "int":
+        return _IntOpt(name, metavar="N", **bounds, **known)
+    return _FloatOpt(name, metavar="SECONDS", **bounds, **known)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from wsgiref.validate import validator
@@ -32,7 +32,7 @@ def say(text: str) -> None:
 class Closing:
     """An iterable whose close() leaves a line in the log."""
 
-    def __init__(self, pieces: Any) -> None:
+    def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -107,7 +107,7 @@ def replaced_before_it_was_sent(environ: WSGIEnvironment, start_response: StartR
     try:
         raise ValueError
     except ValueError:
-        start_response("503 Later", TEXT, sys.exc_info())  # type: ignore[arg-type]
+        start_response("503 Later", TEXT, sys.exc_info())
     return [b"one two"]
 
 
@@ -117,7 +117,7 @@ def replaced_after_it_was_sent(environ: WSGIEnvironment, start_response: StartRe
     try:
         raise ValueError("too late")
     except ValueError:
-        start_response("503 Later", TEXT, sys.exc_info())  # type: ignore[arg-type]
+        start_response("503 Later", TEXT, sys.exc_info())
     return [b"two"]
 
 

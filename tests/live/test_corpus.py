@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.corpus import FOLLOWER, LAST, OPTIONS, Case, cases
+from tests.support.corpus import FOLLOWER, LAST, MAX_BODY_BYTES, Case, cases
 from tests.support.http import Client, Response
 from tests.support.server import Server, serve
 
@@ -25,7 +25,9 @@ CLIENTS = 16
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with serve("tests.apps.basic:echo", workers=1, access_log="off", **OPTIONS) as server:
+    with serve(
+        "tests.apps.basic:echo", workers=1, access_log="off", max_body_bytes=MAX_BODY_BYTES
+    ) as server:
         yield server
 
 

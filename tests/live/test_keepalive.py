@@ -88,8 +88,10 @@ def test_a_chunked_body_that_never_begins_is_answered_408() -> None:
 
 
 def test_a_body_below_min_body_rate_is_answered_408() -> None:
-    options = {"workers": 1, "body_timeout": 0.5, "min_body_rate": 1000}
-    with serve(ECHO, **options) as server, server.connect() as client:
+    with (
+        serve(ECHO, workers=1, body_timeout=0.5, min_body_rate=1000) as server,
+        server.connect() as client,
+    ):
         client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n")
         client.socket.settimeout(0.1)
         for _ in range(100):

@@ -191,7 +191,7 @@ def test_ttin_adds_a_worker_and_ttou_takes_it_away_again() -> None:
         server.signal(signal.SIGTTOU)
         wait_gone(second)
         server.signal(signal.SIGTTOU)  # never below one
-        server.wait_line("1 workers wanted")
+        server.wait_line("workers wanted: 1")
         with server.connect() as client:
             assert int(client.get().body) == first
 

@@ -31,8 +31,8 @@ CORPUS = Path(__file__).parents[1] / "corpus"
 FOLLOWER = b"GET /follower HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
-OPTIONS = {"max_body_bytes": 1000}
-"""What the server of the corpus is set to, beside the defaults."""
+MAX_BODY_BYTES = 1000
+"""What the server of the corpus is set to; all else is at its default."""
 
 _ESCAPE = re.compile(r"\\(r|n|t|0|\\|x[0-9a-f]{2})")
 _REPEAT = re.compile(r"<([^<>*]+)\*(\d+)>")

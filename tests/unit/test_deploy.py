@@ -46,7 +46,7 @@ def answer(directory: Path, text: str, name: str = "", path: str = "/", **conf: 
     environ: dict[str, Any] = {"PATH_INFO": path}
     setup_testing_defaults(environ)
     environ["SCRIPT_NAME"] = ""
-    return b"".join(app(environ, lambda *_: bytes)).decode()  # type: ignore[arg-type,return-value]
+    return b"".join(app(environ, lambda *_: bytes)).decode()
 
 
 APP = "[app:main]\npaste.app_factory = @:show_factory\n"

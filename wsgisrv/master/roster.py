@@ -296,7 +296,7 @@ class Roster:
         self.policy = dataclasses.replace(self.policy, workers=wanted)
         if self._incoming is not None:
             self._incoming = dataclasses.replace(self._incoming, workers=wanted)
-        yield Announce("info", f"{wanted} workers wanted")
+        yield Announce("info", f"workers wanted: {wanted}")
 
     # The end
 

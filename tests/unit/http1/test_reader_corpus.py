@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from tests.support.corpus import FOLLOWER, OPTIONS, Case, cases
+from tests.support.corpus import FOLLOWER, MAX_BODY_BYTES, Case, cases
 from wsgisrv.http1.body import BodyDecoder, ChunkedDecoder, LengthDecoder
 from wsgisrv.http1.errors import RefusedError
 from wsgisrv.http1.head import CHUNKED
@@ -14,7 +14,7 @@ from wsgisrv.http1.limits import Limits
 from wsgisrv.http1.names import FieldNames
 from wsgisrv.http1.reader import RequestReader
 
-LIMITS = Limits(max_body_bytes=OPTIONS["max_body_bytes"])
+LIMITS = Limits(max_body_bytes=MAX_BODY_BYTES)
 NAMES = FieldNames()
 
 Seen = tuple[int, str, dict[str, str], bytes]

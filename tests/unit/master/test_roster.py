@@ -36,6 +36,9 @@ from wsgisrv.master.roster import LONGEST_DELAY, SUSPENDED_SECONDS, Roster, Stat
 POLICY = Policy(version=0, workers=2, boot_timeout=60, worker_timeout=30, graceful_timeout=10)
 
 
+Told = Spawn | Drain | Abort | Kill
+
+
 class Service:
     """A roster and the time, with the actions that it has wanted so far."""
 
@@ -73,8 +76,8 @@ class Service:
         return more
 
 
-def ids(kind: type, actions: Sequence[Action]) -> list[int]:
-    return [action.worker_id for action in actions if isinstance(action, kind)]  # type: ignore[attr-defined]
+def ids(kind: type[Told], actions: Sequence[Action]) -> list[int]:
+    return [action.worker_id for action in actions if isinstance(action, kind)]
 
 
 def died(worker_id: int, exit_code: int = 70) -> Exited:
