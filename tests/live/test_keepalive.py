@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import select
+from pathlib import Path
+
 import pytest
 
 from tests.support.server import serve
@@ -153,3 +157,27 @@ def test_more_requests_than_pool_slots_are_served_in_turn() -> None:
         for client in clients:
             with client:
                 assert client.response().status == 200
+
+
+def test_a_client_that_sends_while_it_is_sent_to_costs_the_worker_nothing() -> None:
+    """Bytes that nobody wants yet must not wake a writer over and over."""
+    app = "tests.apps.streams:endless"
+    with serve(app, workers=1) as server, server.connect(receive_buffer=4096) as client:
+        (pid,) = server.wait_ready()
+        client.send(REQUEST)
+        assert client.socket.recv(1000)
+        client.send(b"x" * 10)
+        with server.connect() as other:
+            other.send(REQUEST)
+            assert other.socket.recv(1000)  # the hub has seen the bytes by now
+        before = cpu_seconds(pid)
+        watch = select.poll()
+        watch.register(client.socket, 0)  # for an end of the connection, which must not come
+        assert watch.poll(500) == []
+        assert cpu_seconds(pid) - before < 0.25
+
+
+def cpu_seconds(pid: int) -> float:
+    """Returns what the process has used (proc(5), utime and stime)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
