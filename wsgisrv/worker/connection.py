@@ -95,7 +95,7 @@ class Connection:
         self.decoder: BodyDecoder | None = None
         self.body_data = b""  # decoded but not yet read by the app
         self.exchange: Exchange | None = None
-        self._reader = RequestReader(worker.limits, worker.field_names)
+        self._reader = RequestReader(worker.limits, worker.memo)
         self._waiter: Any = None  # the greenlet that waits for this socket
         self._waits_to_read = False  # and for what
         self._on_readable: Callable[[int], None] = self._readable

@@ -11,11 +11,11 @@ from wsgisrv.http1.body import BodyDecoder, ChunkedDecoder, LengthDecoder
 from wsgisrv.http1.errors import RefusedError
 from wsgisrv.http1.head import CHUNKED
 from wsgisrv.http1.limits import Limits
-from wsgisrv.http1.names import FieldNames
+from wsgisrv.http1.names import Memo
 from wsgisrv.http1.reader import RequestReader
 
 LIMITS = Limits(max_body_bytes=MAX_BODY_BYTES)
-NAMES = FieldNames()
+MEMO = Memo()
 
 Seen = tuple[int, str, dict[str, str], bytes]
 """Status, path, fields and body; a refused request has only the status."""
@@ -35,7 +35,7 @@ def read(pieces: Iterable[bytes]) -> list[Seen]:
 
 
 def _requests(pieces: Iterable[bytes]) -> Iterator[Seen]:
-    reader = RequestReader(LIMITS, NAMES)
+    reader = RequestReader(LIMITS, MEMO)
     source = iter(pieces)
     for piece in source:
         head = reader.receive(piece)
