@@ -19,6 +19,7 @@ Match = tuple[Action, dict[str, Any]]
 """The action that answers and its named path arguments."""
 
 _NOT_ARGUMENTS = ("controller", "action")
+_RESOURCE_ACTIONS = ("index", "create", "new", "show", "edit", "update", "delete")
 
 
 class Entry:
@@ -64,10 +65,18 @@ class Entry:
         self._controllers: Mapping[str, Mapping[str, Action]] = {}
         self._resolve(controllers, in_path)
 
-    @property
-    def is_answered(self) -> bool:
-        """Whether there is an action; Routes declares all seven of a resource, a controller has some."""
-        return bool(self._action or self._actions or self._controllers)
+    def check_answered(self) -> bool:
+        """Whether there is an action.
+
+        Raises:
+            ConfigError: when there is none, but for the seven that Routes declares of every resource.
+        """
+        if self._action or self._actions or self._controllers:
+            return True
+        action = self.route.defaults.get("action")
+        if not self.route.collection_name or action not in _RESOURCE_ACTIONS:
+            raise ConfigError(f"{self.place}: {self.route.routepath}: no action {action!r}")
+        return False
 
     def match(self, path: str, segments: Sequence[str]) -> Match | None:
         """Returns the match, if ``path`` has one.

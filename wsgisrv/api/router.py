@@ -47,12 +47,12 @@ class _Mapper(routes.Mapper):  # type: ignore[misc]
             raise ConfigError(f"{place}: {args[-1]}: declared after the router was put to use")
         if "controller" in more:
             more["controller"] = self.name_of(more["controller"])
-        super().connect(*args, **more)
-        if len(self.matchlist) == len(self.places):
-            return  # one that only makes URLs
-        self.places.append(place)
         try:
+            super().connect(*args, **more)
+            if len(self.matchlist) == len(self.places):
+                return  # one that only makes URLs
             self.matchlist[-1].makeregexp([])
+            self.places.append(place)
         except re.error as error:
             raise ConfigError(f"{place}: {args[-1]}: {error}") from None
 
@@ -120,15 +120,17 @@ class Router:
         name = more.pop("name", None)
         self.mapper.connect(name, path, controller=controller, action=action, **more)
 
-    def resource(self, member: str, collection: str, *, controller: object, **more: Any) -> None:
+    def resource(
+        self, member_name: str, collection_name: str, *, controller: object, **more: Any
+    ) -> None:
         """Declares the routes of routes.Mapper.resource: those whose action the controller has.
 
         Args:
-            member: the singular; names the routes. The path argument is ``id``.
-            collection: the plural; the path.
+            member_name: the singular; names the routes. The path argument is ``id``.
+            collection_name: the plural; the path.
             more: for routes.Mapper.resource: ``collection``, ``member``, ``parent_resource`` and so on.
         """
-        self.mapper.resource(member, collection, controller=controller, **more)
+        self.mapper.resource(member_name, collection_name, controller=controller, **more)
 
     def submapper(self, **more: Any) -> Any:
         """Returns routes.Mapper.submapper, for routes that have ``more`` in common."""
@@ -150,14 +152,13 @@ class Router:
             raise ConfigError("a router serves no mapper with prefix or sub_domains: use urlmap")
         mapper.is_frozen = True
         mapper.create_regs(list(mapper.controllers))
-        entries = []
-        for number, (route, place) in enumerate(zip(mapper.matchlist, mapper.places, strict=True)):
-            entry = Entry(route, number, mapper.controllers, place)
-            if entry.is_answered:
-                entries.append(entry)
-            elif not route.collection_name:
-                action = route.defaults.get("action")
-                raise ConfigError(f"{place}: {route.routepath}: no action {action!r}")
+        made = (
+            Entry(route, number, mapper.controllers, place)
+            for number, (route, place) in enumerate(
+                zip(mapper.matchlist, mapper.places, strict=True)
+            )
+        )
+        entries = [entry for entry in made if entry.check_answered()]
         methods = {*KNOWN_METHODS, *(name for entry in entries for name in entry.methods or ())}
         self._indexes = {method: _index(method, entries) for method in sorted(methods)}
         self._others = _index("", entries)

@@ -32,7 +32,11 @@ def shelf_factory(global_conf: Mapping[str, str]) -> WSGIApplication:
     Raises:
         ConfigError: when SQLAlchemy is missing or the database cannot be opened.
     """
-    database = _open_database(global_conf)
+    return shelf_app(_open_database(global_conf))
+
+
+def shelf_app(database: Database) -> WSGIApplication:
+    """Returns the API of one version, on a database whose schema is in place."""
     from wsgisrv.demo.controllers import Books
 
     router = Router()
@@ -67,9 +71,11 @@ def health_factory(global_conf: Mapping[str, str]) -> WSGIApplication:
 
 def _open_database(global_conf: Mapping[str, str]) -> Database:
     try:
+        import sqlite3
+
         import sqlalchemy.exc
     except ImportError:
-        raise ConfigError("the demo needs SQLAlchemy: pip install wsgisrv[demo]") from None
+        raise ConfigError("the demo needs SQLAlchemy: pip install 'wsgisrv[demo]'") from None
     from wsgisrv.demo.db import Database, DatabaseBusyError
 
     url = global_conf.get("database", "")
@@ -80,7 +86,9 @@ def _open_database(global_conf: Mapping[str, str]) -> Database:
     try:
         database = Database(url)
         database.create_schema()
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError, DatabaseBusyError) as error:
+    except (
+        sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, ImportError, DatabaseBusyError
+    ) as error:  # fmt: skip
         raise ConfigError(f"database = {url}: {first_line(error)}") from None
     return database
 

@@ -14,7 +14,9 @@ each commit: a crash of the process loses nothing, one of the machine may lose t
 from __future__ import annotations
 
 import random
+import sqlite3
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -67,12 +69,15 @@ class Database:
             event.listen(self._engine, "connect", _prepare_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
         self._writing = self._engine.execution_options(writes=True)
+        # An app that is dropped leaves no connection to the garbage collector, nor does a process that ends.
+        weakref.finalize(self, self._engine.dispose)
 
     def create_schema(self) -> None:
         """Makes the tables that are missing; several workers may do so at the same moment.
 
         Raises:
             DatabaseBusyError: as ``write``.
+            sqlalchemy.exc.SQLAlchemyError, sqlite3.Error: when the database cannot be used.
         """
         if self._engine.dialect.name == "sqlite":
             self._try_again(self._switch_to_wal)
@@ -109,10 +114,6 @@ class Database:
 
         return self._try_again(once)
 
-    def close(self) -> None:
-        """Closes the connections that nobody uses."""
-        self._engine.dispose()
-
     def _try_again(self, once: Callable[[], T]) -> T:
         until = time.monotonic() + self._busy_seconds
         pause = _FIRST_PAUSE
@@ -121,7 +122,7 @@ class Database:
                 return once()
             except exc.TimeoutError:
                 raise DatabaseBusyError("all connections to the database are in use") from None
-            except exc.OperationalError as error:
+            except (exc.OperationalError, sqlite3.OperationalError) as error:
                 if not _is_busy(error):
                     raise
             if time.monotonic() >= until:
@@ -135,8 +136,6 @@ class Database:
         connection = self._engine.raw_connection()
         try:
             connection.cursor().execute("PRAGMA journal_mode = WAL")
-        except self._engine.dialect.loaded_dbapi.OperationalError as error:
-            raise exc.OperationalError("PRAGMA journal_mode", None, error) from None
         finally:
             connection.close()
 
@@ -145,9 +144,13 @@ def _create_tables(session: Session) -> None:
     Base.metadata.create_all(session.connection())
 
 
-def _is_busy(error: exc.OperationalError) -> bool:
-    """Whether SQLite says SQLITE_BUSY or SQLITE_LOCKED, of any kind."""
-    return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in (5, 6)
+def _is_busy(error: Exception) -> bool:
+    """Whether SQLite says SQLITE_BUSY or SQLITE_LOCKED, of any kind.
+
+    SQLAlchemy passes on an error in a new connection's first statements as it is, without its own around.
+    """
+    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
