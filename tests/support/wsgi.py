@@ -39,4 +39,6 @@ def call(
     finally:
         result.close()  # type: ignore[attr-defined]
     status, header_list = said
+    names = [name.lower() for name, _ in header_list]
+    assert len(set(names)) == len(names), f"a header stands twice: {header_list}"
     return webob.Response(status=status, headerlist=header_list, app_iter=pieces)

@@ -38,7 +38,7 @@ METHODS = ["GET", "POST", "PUT", "DELETE"]
 ACTIONS = ["index", "create", "show", "update", "search"]
 WORDS = ["a", "b", "new", "1", "12", "a.b", "a-b", "a.xml", "b;c", "", "\u00e9"]
 PARTS = [
-    "a", "b", "1", "new", "{%s}", "{%s}", r"{%s:\d+}", "{%s:[ab]+}", "{%s:a|1}", "{%s:.+}", "{%s:[^/]+}",
+    "a", "a", "b", "1", "{%s}", "{%s}", "new", r"{%s:\d+}", "{%s:[ab]+}", "{%s:a|1}", "{%s:.+}", "{%s:[^/]+}",
     r"{%s:\D*}", "a{%s}", "{%s}.xml", "{%s}-b", ":(%s)", "a{.%s}", "*%s", "",
 ]  # fmt: skip
 
@@ -124,6 +124,32 @@ def test_allow_names_exactly_the_methods_that_are_answered(router: Router, path:
     answered = {method for method in METHODS if oracle(router, method, path)}
     assert answered == set(allowed) & set(METHODS)
     assert ("OPTIONS" in allowed) == bool(allowed)
+
+
+def routes_for(*paths: str) -> Router:
+    router = Router()
+    anything = Anything()
+    for path, action in zip(paths, ACTIONS, strict=False):
+        router.connect(path, controller=anything, action=action, methods=["GET"])
+    router.freeze()
+    return router
+
+
+def test_the_longest_literal_beginning_is_tried_first() -> None:
+    router = routes_for("/{v0}/b", "/a/{v1}")
+    expected = ("Anything.create", {"v1": "b"})
+    assert answer(router, "GET", "/a/b") == oracle(router, "GET", "/a/b") == expected
+
+
+def test_among_equals_the_first_declared_wins() -> None:
+    router = routes_for("/a/{v0}", "/a/{v1}")
+    assert answer(router, "GET", "/a/b") == ("Anything.index", {"v0": "b"})
+
+
+def test_a_literal_segment_that_leads_nowhere_does_not_hide_a_variable_one() -> None:
+    router = routes_for("/a", "/a/b/c", "/a/{v0}/d", "/{rest:.*}")
+    assert answer(router, "GET", "/a/b/d") == ("Anything.show", {"v0": "b"})
+    assert answer(router, "GET", "/a/b/e") == ("Anything.update", {"rest": "a/b/e"})
 
 
 def shelf(**controllers: Any) -> Router:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import sqlite3
@@ -12,8 +13,10 @@ from typing import Any
 from wsgiref.types import WSGIApplication
 
 import pytest
+import sqlalchemy
 import webob
 from paste.deploy import loadapp
+from sqlalchemy.orm import Session
 
 import wsgisrv.demo
 from tests.support import wsgi
@@ -240,11 +243,26 @@ def test_a_busy_database_is_503_for_a_writer_and_none_of_a_readers_business(url:
     assert (busy.status_code, busy.headers["Retry-After"]) == (503, "1")
     assert wsgi.call(app, "/books").json == {"books": []}
     other.execute("ROLLBACK")
+    other.execute("BEGIN")
+    other.execute("SELECT count(*) FROM books").fetchone()
+    beside = wsgi.call(app, "/books", "POST", body=body, Content_Type="application/json")
+    assert beside.status_code == 201, "a reader kept a writer waiting"
     other.close()
-    assert (
-        wsgi.call(app, "/books", "POST", body=body, Content_Type="application/json").status_code
-        == 201
-    )
+
+
+def test_a_transaction_that_will_write_keeps_others_from_writing_from_its_beginning(
+    url: str,
+) -> None:
+    database = Database(url, busy_seconds=0)
+    database.create_schema()
+
+    def work(session: Session) -> None:
+        session.scalar(sqlalchemy.select(1))
+        other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=0)
+        with contextlib.closing(other), pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+
+    database.write(work)
 
 
 @pytest.mark.parametrize(
