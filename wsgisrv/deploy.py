@@ -30,7 +30,6 @@ _KEYS = (
     "pipeline",
     "next",
 )
-_APP_SECTIONS = ("app:", "application:", "composite:", "composit:", "pipeline:", "filter-app:")
 
 
 def split_config(paste_config: str) -> tuple[str, str]:
@@ -92,7 +91,7 @@ class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
         try:
             section = self.find_config_section(object_type, name=name)
         except LookupError as error:
-            raise LocatedError(self._missing(name, error)) from None
+            raise LocatedError(self._missing(object_type, name, error)) from None
         try:
             context = super().get_context(object_type, name, global_conf)
         except LocatedError:
@@ -121,16 +120,18 @@ class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
         except (Exception, SystemExit) as error:
             raise self._located(section, error) from error
 
-    def _missing(self, name: str | None, error: LookupError) -> str:
-        sections = [s for s in self.parser.sections() if s.startswith((*_APP_SECTIONS, "filter:"))]
+    def _missing(self, object_type: Any, name: str | None, error: LookupError) -> str:
         if str(error).startswith("Ambiguous"):
             return f"{self.filename}: more than one section is named {name!r}"
-        has = ", ".join(f"[{section}]" for section in sections) or "none"
-        return f"{self.filename}: no section [app:{name}] or [pipeline:{name}] or the like; it has {has}"
+        has = ", ".join(f"[{section}]" for section in self.parser.sections()) or "none"
+        wanted = "[filter:{0}]" if object_type is loadwsgi.FILTER else "[app:{0}] or [pipeline:{0}]"
+        return f"{self.filename}: no section {wanted.format(name)} or the like; it has {has}"
 
     def _located(self, section: str, error: BaseException) -> LocatedError:
         where = f"{self.filename}: [{section}]"
         key = next((key for key in _KEYS if self.parser.has_option(section, key)), None)
+        if isinstance(error, configparser.InterpolationMissingOptionError):
+            return LocatedError(f"{where} {error.option}: no value for %({error.reference})s")
         if isinstance(error, configparser.Error):
             return LocatedError(f"{where} {first_line(error)}")
         if isinstance(error, ConfigError):

@@ -6,7 +6,9 @@ where it stands, the key, and what is allowed. Must not import eventlet, webob, 
 
 Facts about oslo.config: an option of a group has the group's name in front on the command line, from
 Opt._get_argparse_prefix; a value in a file is converted only when it is asked for; the parser of the
-command line writes several lines to stderr and exits by itself.
+command line writes several lines to stderr and exits by itself. Of a command-line option that also
+stands in a file, a file that is named later wins, and the environment wins over both; values that may
+be given more than once add up. So files are put first, and a variable is hidden behind its option.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import glob
 import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -28,6 +30,10 @@ from wsgisrv.config import Settings
 from wsgisrv.errors import ConfigError, UsageError, WsgisrvError, first_line
 
 GROUP = "wsgisrv"
+
+_FILES = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+_FILES.add_argument("--config-file", action="append")
+_FILES.add_argument("--config-dir", action="append")
 _FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
 
 
@@ -72,9 +78,11 @@ def _option(field: dataclasses.Field[Any]) -> cfg.Opt:
         return _MultiOpt(name, default=list(Settings().bind), metavar="ADDR", **known)
     known["default"] = field.default
     if field.type == "str":
-        return _StrOpt(name, choices=meta["choices"], **known)
-    kind = _IntOpt if field.type == "int" else _FloatOpt
-    return kind(name, min=meta["min"], max=meta["max"], **known)
+        return _StrOpt(name, choices=meta["choices"], metavar="TEXT", **known)
+    bounds = {"min": meta["min"], "max": meta["max"]}
+    if field.type == "int":
+        return _IntOpt(name, metavar="N", **bounds, **known)
+    return _FloatOpt(name, metavar="SECONDS", **bounds, **known)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -114,15 +122,41 @@ def load(
     opts = options()
     conf.register_cli_opts(own)
     conf.register_cli_opts(opts, group=GROUP)
-    _parse(conf, list(args), prog, usage or f"{prog} [options]", description)
-    values = {opt.dest: _value(conf, opt, list(args)) for opt in opts}
+    args = _files_first(args)
+    with _without(_variable(name) for name in _on_command_line(args)):
+        _parse(conf, args, prog, usage or f"{prog} [options]", description)
+        values = {opt.dest: _value(conf, opt, args) for opt in opts}
+        given = frozenset(opt.dest for opt in opts if _is_given(conf, opt.dest))
     values["bind"] = tuple(values["bind"])
     return Loaded(
         settings=Settings(**values),
-        given=frozenset(opt.dest for opt in opts if _is_given(conf, opt.dest)),
-        warnings=tuple(_unknown_keys(list(args))),
+        given=given,
+        warnings=tuple(_unknown_keys(args)),
         extra={opt.dest: conf[opt.dest] for opt in own},
     )
+
+
+def _files_first(args: Sequence[str]) -> list[str]:
+    """Returns the arguments with the files' in front, so that the others win over what they say."""
+    named, rest = _FILES.parse_known_args(args)
+    files = [f"--config-file={path}" for path in named.config_file or ()]
+    return [*files, *(f"--config-dir={path}" for path in named.config_dir or ()), *rest]
+
+
+def _on_command_line(args: list[str]) -> set[str]:
+    """Returns the options that are given there, abbreviated ones too."""
+    flags = [arg.partition("=")[0] for arg in args if arg.startswith("--") and len(arg) > 2]
+    return {name for name in _FIELDS for flag in flags if _flag(name).startswith(flag)}
+
+
+@contextlib.contextmanager
+def _without(names: Iterable[str]) -> Iterator[None]:
+    """Hides environment variables."""
+    hidden = {name: os.environ.pop(name) for name in list(names) if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
 
 
 def _parse(conf: cfg.ConfigOpts, args: list[str], prog: str, usage: str, description: str) -> None:
@@ -150,10 +184,9 @@ def _refused(said: str, args: list[str], prog: str) -> WsgisrvError:
     if match is None or match[1] not in _FIELDS:
         return UsageError(f"{text}; see {prog} --help")
     # oslo.config blames the command line for what stands in a file, too.
-    flag = "--" + match[1].replace("_", "-")
     allowed = _allowed(_FIELDS[match[1]])
-    if any(arg == flag or arg.startswith(f"{flag}=") for arg in args):
-        return UsageError(f"{flag} {match[2]}: {allowed}")
+    if match[1] in _on_command_line(args):
+        return UsageError(f"{_flag(match[1])} {match[2]}: {allowed}")
     return ConfigError(f"{_where(args, match[1])}: {allowed}")
 
 
@@ -163,10 +196,18 @@ def _value(conf: cfg.ConfigOpts, opt: cfg.Opt, args: list[str]) -> Any:
         location = conf.get_location(opt.dest, GROUP)
     except (cfg.Error, ValueError):
         raise ConfigError(f"{_where(args, opt.dest)}: {_allowed(_FIELDS[opt.dest])}") from None
-    if opt.multi and location is not None and location.location is cfg.Locations.environment:
+    if not opt.multi:
+        return value
+    if location is not None and location.location is cfg.Locations.environment:
         # oslo.config takes the text apart into letters.
         return os.environ[_variable(opt.dest)].split(",")
+    if opt.dest in _on_command_line(args):
+        return value[sum(len(_section(path).get(opt.dest, [])) for path in _files(args)) :]
     return value
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _variable(name: str) -> str:
@@ -187,10 +228,7 @@ def _where(args: list[str], name: str) -> str:
 
 def _files(args: list[str]) -> list[str]:
     """Returns the files that are read, in the order in which later ones take precedence."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--config-file", action="append")
-    parser.add_argument("--config-dir", action="append")
-    named, _ = parser.parse_known_args(args)
+    named, _ = _FILES.parse_known_args(args)
     files = list(named.config_file or cfg.find_config_files(GROUP))
     for directory in named.config_dir or cfg.find_config_dirs(GROUP):
         files += sorted(glob.glob(os.path.join(os.path.expanduser(directory), "*.conf")))

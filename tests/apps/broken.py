@@ -14,15 +14,11 @@ from tests.apps import basic
 def factory(global_conf: dict[str, str], app: str, flag: str = "") -> WSGIApplication:
     """Fails as ``app`` says, if ``flag`` names no file or one that is there; else serves hello."""
     if not flag or Path(flag).exists():
-        {"raises": _raise, "exits": sys.exit, "dies": _die, "none": lambda: None}[app]()
-        if app == "none":
-            return None  # type: ignore[return-value]
+        if app == "raises":
+            raise RuntimeError("the app's own trouble")
+        if app == "exits":
+            sys.exit()
+        if app == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return None  # type: ignore[return-value]
     return basic.pid
-
-
-def _raise() -> None:
-    raise RuntimeError("the app's own trouble")
-
-
-def _die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)

@@ -36,8 +36,9 @@ HEAD = re.compile(
 )
 
 # RFC 9110 7.2:  Host = uri-host [ ":" port ];  RFC 3986 3.2.2:  host = IP-literal / IPv4address / reg-name
-# reg-name = *( unreserved / pct-encoded / sub-delims ), never empty here (RFC 9110 4.2.1).
-_REG_NAME = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})++"
+# reg-name = *( unreserved / pct-encoded / sub-delims ), never empty here (RFC 9110 4.2.1), and without
+# sub-delims: no host has them, and a comma is how a proxy joins two Hosts into one.
+_REG_NAME = r"(?:[A-Za-z0-9\-._~]|%[0-9A-Fa-f]{2})++"
 _IP_LITERAL = r"\[[0-9A-Fa-f:.]{2,45}+\]"
 _PORT = r"[0-9]{1,5}+"
 AUTHORITY = re.compile(rf"(?:{_REG_NAME}|{_IP_LITERAL})(?::(?:{_PORT})?)?")

@@ -61,7 +61,7 @@ def parse_head(
     head.target = target
     head.minor = minor
     head.fields = fields = _fields(block, names, limits)
-    if target[0] == "/":
+    if target[0] == "/" and method != "CONNECT":
         head.path, _, head.query = target.partition("?")
         authority = None
     else:

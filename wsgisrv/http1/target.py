@@ -12,7 +12,9 @@ from wsgisrv.http1.errors import RefusedError
 
 
 def split_target(method: str, target: str) -> tuple[str, str, str | None]:
-    """Returns path, query and the authority that takes the place of Host, None in origin-form.
+    """Returns path, query and the authority that takes the place of Host, if the target has one.
+
+    Origin-form is split by the caller, which has the usual case in its own hands.
 
     Args:
         method: a token.
@@ -21,9 +23,6 @@ def split_target(method: str, target: str) -> tuple[str, str, str | None]:
     Raises:
         RefusedError: 400 for a form that the method does not have, or an authority that is none.
     """
-    if target.startswith("/"):
-        path, _, query = target.partition("?")
-        return path, query, None
     if method == "CONNECT":
         if not grammar.CONNECT_AUTHORITY.fullmatch(target):
             raise RefusedError(400, "CONNECT asks for host:port")

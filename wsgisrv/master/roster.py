@@ -70,7 +70,8 @@ class _Worker:
     since: float  # when it came into its state
     state: State = State.BOOTING
     beat: float = 0.0
-    aborted: bool = False
+    ready_at: float | None = None
+    aborted: bool = False  # for its own fault: it hung, or did not get ready in time
 
 
 class Roster:
@@ -150,7 +151,7 @@ class Roster:
             worker.since = worker.beat = now
         elif worker.state is State.BOOTING:
             worker.state = State.READY
-            worker.since = worker.beat = now
+            worker.since = worker.beat = worker.ready_at = now
             self._was_ready = True
             yield from self._on_ready(worker.generation, now)
 
@@ -184,8 +185,7 @@ class Roster:
 
     def _delay(self, worker: _Worker, now: float) -> None:
         """Decides when the replacement may come: at once after a long life, else later and later."""
-        long_life = now - worker.since >= LONG_ENOUGH or worker.aborted
-        if worker.state is State.READY and long_life:
+        if worker.ready_at is not None and (worker.aborted or now - worker.ready_at >= LONG_ENOUGH):
             self._early_deaths = 0
             return
         self._not_before = now + min(FIRST_DELAY * 2**self._early_deaths, LONGEST_DELAY)
@@ -296,7 +296,7 @@ class Roster:
         self.policy = dataclasses.replace(self.policy, workers=wanted)
         if self._incoming is not None:
             self._incoming = dataclasses.replace(self._incoming, workers=wanted)
-        yield Announce("info", f"{wanted} workers wanted")
+        yield Announce("info", f"workers wanted: {wanted}")
 
     # The end
 
@@ -346,8 +346,14 @@ class Roster:
         """Returns a generation for each worker that should be there and is not."""
         missing = []
         for generation in sorted({self.generation, self._newest}):
-            live = self._count(generation, State.BOOTING, State.READY)
-            missing += [generation] * max(self._wanted(generation) - live, 0)
+            # One that was killed for its own fault keeps its place until it is gone: its death
+            # decides when the next may come.
+            kept = sum(
+                worker.generation == generation
+                for worker in self._workers.values()
+                if worker.state in (State.BOOTING, State.READY) or worker.aborted
+            )
+            missing += [generation] * max(self._wanted(generation) - kept, 0)
         return missing
 
     def _wanted(self, generation: int) -> int:

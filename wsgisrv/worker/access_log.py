@@ -65,7 +65,11 @@ class AccessLog:
         """Notes a response, ``seconds`` after the request's head was complete."""
         head = exchange.head
         self.note_line(
-            exchange.connection.peer, head.line, exchange.status, exchange.body_bytes, seconds
+            exchange.connection.peer,
+            head.line,
+            exchange.status or "-",
+            exchange.body_bytes,
+            seconds,
         )
 
     def note_line(

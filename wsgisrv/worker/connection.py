@@ -76,7 +76,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_advancing", "_listener", "_on_readable", "_reader", "_served_at_once", "_waiter", "base_environ",
+        "_advancing", "_listener", "_on_readable", "_reader", "_served_at_once", "_waiter", "_waits_to_read",
+        "base_environ",
         "body_data", "deadline", "decoder", "exchange", "fd", "peer", "sock", "state", "wake",
         "worker",
     )  # fmt: skip
@@ -96,6 +97,7 @@ class Connection:
         self.exchange: Exchange | None = None
         self._reader = RequestReader(worker.limits, worker.field_names)
         self._waiter: Any = None  # the greenlet that waits for this socket
+        self._waits_to_read = False  # and for what
         self._on_readable: Callable[[int], None] = self._readable
         self._listener: Any = None
         self._served_at_once = 0
@@ -123,10 +125,10 @@ class Connection:
             if state <= State.HEAD:
                 self._read_head()
             elif state == State.RUNNING:
-                if self._waiter is None:
-                    self._pause()
-                else:
+                if self._waits_to_read:
                     self._wake_waiter()
+                else:
+                    self._pause()
             elif state == State.FIRST_CHUNK:
                 self._read_first_chunk()
             elif state == State.DRAINING:
@@ -288,6 +290,7 @@ class Connection:
                 data: bytes = self.sock.recv(RECEIVE_BYTES)
             except (BlockingIOError, InterruptedError):
                 self._listen()
+                self._waits_to_read = True
                 self._wait(deadline)
             except OSError:
                 return b""
@@ -356,8 +359,7 @@ class Connection:
             hub.remove(listener)
 
     def _writable(self, _fd: int) -> None:
-        if self._waiter is not None:
-            self._wake_waiter()
+        self._wake_waiter()
 
     def _wait(self, deadline: float) -> None:
         """Waits for a listener of this socket. Runs in: pool greenlet.
@@ -365,19 +367,23 @@ class Connection:
         Raises:
             TimeoutError: at the deadline.
         """
+        if self._waiter is not None:
+            raise RuntimeError(
+                "two greenlets wait for one connection; an app may use it from one only"
+            )
         self._waiter = greenlet.getcurrent()
         self.worker.clock.watch(self, deadline)
         try:
             in_time = self.worker.hub.switch()
         finally:
             self._waiter = None
+            self._waits_to_read = False
             self.deadline = NEVER
         if not in_time:
             raise TimeoutError
 
     def _wake_waiter(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        waiter.switch(True)
+        self._waiter.switch(True)
 
     # The end of a request. Runs in: pool greenlet, or the hub for a refused one
 
@@ -476,8 +482,7 @@ class Connection:
         counters = self.worker.counters
         if self._waiter is not None:
             counters.timed_out += 1
-            waiter, self._waiter = self._waiter, None
-            waiter.switch(False)
+            self._waiter.switch(False)
         elif self.state in (State.HEAD, State.FIRST_CHUNK):
             counters.timed_out += 1
             self.refuse(RefusedError(408, "the request took too long to arrive"))

@@ -194,8 +194,11 @@ class Worker:
             self._clients[address] -= 1
             if not self._clients[address]:
                 del self._clients[address]
-        if self._wants_room and not self.pool.is_full:
-            self._call_room()
+        if self._wants_room:
+            if self.pool.is_full:
+                self.pool.call_when_free(self._call_room)
+            else:
+                self._call_room()
         if self.is_draining:
             self._end_if_drained()
 

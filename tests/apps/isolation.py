@@ -1,0 +1,40 @@
+"""What one request leaves behind for the next, chosen by PATH_INFO."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+LOCAL = threading.local()
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="")
+
+
+def factory(global_conf: dict[str, str], app: str) -> WSGIApplication:
+    return serve
+
+
+def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answers what it found, and leaves the query behind; ``/wait`` lets others run in between."""
+    mark = environ["QUERY_STRING"]
+    found = ""
+    if environ["PATH_INFO"] != "/context":
+        found += getattr(LOCAL, "mark", "")
+        LOCAL.mark = mark
+    if environ["PATH_INFO"] != "/local":
+        found += VARIABLE.get()
+        VARIABLE.set(mark)
+    if environ["PATH_INFO"] == "/wait":
+        time.sleep(0.005)
+        found += f"{LOCAL.mark}|{VARIABLE.get()}"
+    if environ["PATH_INFO"] == "/timeout":
+        import eventlet
+
+        eventlet.Timeout(0.3)  # left running, as a careless app does
+    if environ["PATH_INFO"] == "/sleep":
+        time.sleep(float(mark))
+        found = "slept"
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [found.encode()]

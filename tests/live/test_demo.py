@@ -1,0 +1,72 @@
+"""The demo, as ``tools/serve`` runs it: real workers over one SQLite file."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.http import Client, Response
+from tests.support.server import Server, run
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        fd = listener.fileno()
+        database = f"sqlite:///{tmp_path / 'shelf.sqlite'}"
+        command = ["demo", "--database", database, "--bind", f"fd://{fd}", "--workers", "2"]
+        with run(command, pass_fds=[fd], address=listener.getsockname()) as server:
+            server.wait_ready()
+            yield server
+
+
+def post(client: Client, path: str, document: Any) -> Response:
+    body = json.dumps(document)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    client.send(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+    return client.response()
+
+
+def test_a_book_is_added_lent_returned_and_removed(server: Server) -> None:
+    with server.connect() as client:
+        assert client.get("/").json()["versions"][0]["links"][0]["href"] == "http://test/v1/"
+        created = post(client, "/v1/books", {"title": "Kindred", "author": "Octavia E. Butler"})
+        assert created.status == 201
+        place = created["location"]
+        assert client.get(place).json()["title"] == "Kindred"
+        assert post(client, f"{place}/action", {"lend": {"to": "Dana"}}).json()["lent_to"] == "Dana"
+        assert client.get(place, method="DELETE").status == 409
+        assert post(client, f"{place}/action", {"return": {}}).json()["lent_to"] is None
+        assert client.get(place, method="DELETE").status == 204
+        assert client.get(place).json()["errors"][0]["status"] == 404
+
+
+def test_of_many_clients_that_want_one_book_exactly_one_gets_it(server: Server) -> None:
+    with server.connect() as client:
+        place = post(client, "/v1/books", {"title": "t", "author": "a"})["location"]
+
+    def lend(number: int) -> int:
+        with server.connect() as client:
+            return post(client, f"{place}/action", {"lend": {"to": str(number)}}).status
+
+    with ThreadPoolExecutor(20) as executor:
+        statuses = Counter(executor.map(lend, range(40)))
+    assert statuses == {200: 1, 409: 39}
+
+
+def test_fifty_clients_that_write_at_once_are_all_served(server: Server) -> None:
+    def add(number: int) -> int:
+        with server.connect() as client:
+            return post(client, "/v1/books", {"title": str(number), "author": "a"}).status
+
+    with ThreadPoolExecutor(50) as executor:
+        assert Counter(executor.map(add, range(100))) == {201: 100}
+    with server.connect() as client:
+        assert len(client.get("/v1/books?limit=1000").json()["books"]) == 100

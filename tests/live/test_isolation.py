@@ -1,0 +1,50 @@
+"""A request sees nothing of another one, although they share greenlets and connections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.support.server import Server, serve
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serve("tests.apps.isolation:any", workers=1) as server:
+        yield server
+
+
+@pytest.mark.parametrize("path", ["/local", "/context", "/both"])
+def test_nothing_is_left_by_the_requests_before(path: str, server: Server) -> None:
+    for _ in range(3):
+        with server.connect() as client:
+            for index in range(20):
+                assert client.get(f"{path}?mark{index}").body == b""
+
+
+def test_nothing_is_left_by_pipelined_requests(server: Server) -> None:
+    with server.connect() as client:
+        client.send(b"GET /both?m HTTP/1.1\r\nHost: x\r\n\r\n" * 50)
+        assert [client.response().body for _ in range(50)] == [b""] * 50
+
+
+def test_requests_that_run_at_the_same_time_see_only_their_own(server: Server) -> None:
+    def ask(index: int) -> None:
+        with server.connect() as client:
+            for turn in range(20):
+                mark = f"{index}-{turn}"
+                assert client.get(f"/wait?{mark}").body == f"{mark}|{mark}".encode()
+
+    with ThreadPoolExecutor(16) as executor:
+        list(executor.map(ask, range(16)))
+
+
+def test_a_timeout_that_a_request_left_running_hits_no_other() -> None:
+    # A server of its own: there must be no other parked greenlet that could be taken.
+    with serve("tests.apps.isolation:any", workers=1) as server, server.connect() as client:
+        for _ in range(5):
+            assert client.get("/timeout?x").status == 200
+            # Longer than what is left of the timeout, on the same connection.
+            assert client.get("/sleep?0.4").body == b"slept"

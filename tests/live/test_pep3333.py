@@ -1,0 +1,199 @@
+"""PEP 3333 to the letter, and what an app does wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.apps.pep3333 import FORBIDDEN
+from tests.support.http import Client
+from tests.support.server import Server, serve
+
+GOOD = [
+    "a_list",
+    "an_iterable",
+    "a_generator_that_starts_late",
+    "known_length",
+    "written",
+    "a_file",
+    "a_part_of_a_file",
+    "a_file_in_memory",
+]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serve("tests.apps.pep3333:plain", workers=1) as server:
+        server.may_log_traceback = True  # of the apps that fail
+        yield server
+
+
+@pytest.fixture(scope="module")
+def validated() -> Iterator[Server]:
+    with serve("tests.apps.pep3333:validated", workers=1) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Client]:
+    with server.connect() as client:
+        yield client
+
+
+def assert_kept(client: Client) -> None:
+    assert client.get("/a_list").body == b"one two"
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_every_way_to_give_a_body_reaches_the_client_and_keeps_the_connection(
+    name: str, client: Client
+) -> None:
+    assert client.get(f"/{name}").body == b"one two"
+    assert_kept(client)
+
+
+@pytest.mark.parametrize(
+    "name", [*(name for name in GOOD if name != "a_part_of_a_file"), "nothing"]
+)
+def test_wsgiref_validate_finds_nothing(name: str, validated: Server) -> None:
+    with validated.connect() as client:
+        for method in ("GET", "HEAD"):
+            assert client.get(f"/{name}", method=method).status in (200, 206)
+        client.send(
+            f"POST /{name}?q HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nhello".encode()
+        )
+        assert client.response().status in (200, 206)
+
+
+@pytest.mark.parametrize(
+    "name", ["a_list", "a_file", "a_part_of_a_file", "known_length", "nothing"]
+)
+def test_a_length_that_is_known_is_declared(name: str, client: Client) -> None:
+    response = client.get(f"/{name}")
+    assert int(response["content-length"]) == len(response.body)
+
+
+@pytest.mark.parametrize("name", ["an_iterable", "written", "a_file_in_memory"])
+def test_a_length_that_is_not_known_is_chunked(name: str, client: Client) -> None:
+    assert client.get(f"/{name}")["transfer-encoding"] == "chunked"
+
+
+@pytest.mark.parametrize("name", ["an_iterable", "written", "a_file_in_memory"])
+def test_a_length_that_is_not_known_ends_an_http_1_0_connection(name: str, client: Client) -> None:
+    client.send(f"GET /{name} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n".encode())
+    response = client.response()
+    assert "transfer-encoding" not in response
+    assert (response["connection"], response.body) == ("close", b"one two")
+
+
+def test_http_1_0_keeps_the_connection_when_it_asks_and_the_length_is_known(client: Client) -> None:
+    client.send(b"GET /a_list HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    assert client.response()["connection"] == "keep-alive"
+    assert_kept(client)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_head_has_the_fields_and_no_body(name: str, client: Client) -> None:
+    response = client.get(f"/{name}", method="HEAD")
+    assert (response.status, response.body) in ((200, b""), (206, b""))
+    assert response["content-type"] == "text/plain"
+    assert_kept(client)
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_204_and_304_have_no_body_and_no_framing(status: int, client: Client) -> None:
+    response = client.get(f"/status?{status}")
+    assert response.status == status
+    assert "content-length" not in response
+    assert_kept(client)
+
+
+def test_an_interim_status_from_an_app_ends_the_connection(client: Client) -> None:
+    response = client.get("/status?102")
+    assert (response.status, response["connection"]) == (102, "close")
+    client.assert_eof()
+
+
+def test_close_is_called_once_whatever_happens(server: Server) -> None:
+    names = ["an_iterable", "fails_before_the_first_piece", "fails_midway", "too_long_in_pieces"]
+    for name in names:
+        seen = len(server.lines)
+        with server.connect() as client:
+            client.send(f"GET /{name} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            read_to_the_end(client)
+        server.wait_line("^closed$", after=seen)
+
+
+def read_to_the_end(client: Client) -> bytes:
+    """Returns all that came before the end, be it FIN or RST."""
+    try:
+        return client.raw_until_eof()
+    except ConnectionResetError:
+        return client._buffer
+
+
+def test_start_response_with_exc_info_replaces_what_was_not_sent(client: Client) -> None:
+    assert client.get("/replaced_before_it_was_sent").status == 503
+    assert_kept(client)
+
+
+BEFORE = [
+    ("fails_at_once", r"GET /fails_at_once HTTP/1\.1 failed"),
+    ("fails_after_start", r"GET /fails_after_start HTTP/1\.1 failed"),
+    ("fails_before_the_first_piece", "failed"),
+    ("exits", r"GET /exits HTTP/1\.1 failed"),
+    ("times_out", r"GET /times_out HTTP/1\.1 failed"),
+    ("never_starts", r"the app did not call start_response\(\)"),
+    ("starts_twice", r"start_response\(\) was called twice"),
+    ("returns_text", "the response body has str, not bytes"),
+    ("yields_text", "the response body has str, not bytes"),
+    ("returns_none", "failed"),
+    ("too_short", "Content-Length is 8, the body has 7 bytes"),
+    ("too_long", "Content-Length is 6, the body has 7 bytes"),
+    *((name, rf"ERROR wsgisrv\.app: GET /{name} HTTP/1\.1: ") for name in FORBIDDEN),
+]
+
+
+@pytest.mark.parametrize(("name", "line"), BEFORE)
+def test_what_goes_wrong_before_anything_was_sent_is_a_500_that_tells_nothing(
+    name: str, line: str, server: Server, client: Client
+) -> None:
+    seen = len(server.lines)
+    response = client.get(f"/{name}")
+    assert response.status == 500
+    assert response.body == b"the server failed to answer this request\n"
+    assert {field for field, _ in response.fields} == {
+        "date", "content-type", "content-length", "connection",
+    }  # fmt: skip
+    client.assert_eof()
+    server.wait_line(line, after=seen)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("fails_midway", "failed"),
+        ("fails_midway_with_a_length", "failed"),
+        ("replaced_after_it_was_sent", "failed"),
+        ("too_short_in_pieces", "the body is 1 bytes shorter than its Content-Length"),
+        ("too_long_in_pieces", "the body is longer than its Content-Length"),
+    ],
+)
+def test_what_goes_wrong_later_never_looks_like_a_whole_response(
+    name: str, line: str, server: Server, client: Client
+) -> None:
+    seen = len(server.lines)
+    client.send(f"GET /{name} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    with pytest.raises((ConnectionResetError, AssertionError)):
+        client.response()
+    server.wait_line(line, after=seen)
+
+
+def test_a_client_that_goes_away_is_no_error() -> None:
+    with serve("tests.apps.streams:endless", workers=1) as server:
+        with server.connect() as client:
+            client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.socket.recv(1000)
+        server.wait_line(r'"GET / HTTP/1\.1" status: 200')
+        assert "ERROR" not in server.log

@@ -1,0 +1,58 @@
+"""The writer: whatever an app gives, one response leaves, or an error says why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wsgisrv.http1.writer import ResponseError, ResponseNames, check_head, plain_response
+
+NAMES = ResponseNames()
+
+
+@given(
+    st.text(max_size=20),
+    st.lists(st.tuples(st.text(max_size=12), st.text(max_size=20)), max_size=4),
+)
+def test_no_text_of_an_app_ends_a_line_of_the_head(
+    status: str, headers: list[tuple[str, str]]
+) -> None:
+    try:
+        head = check_head("200 " + status, headers, NAMES)
+    except ResponseError:
+        return
+    for line in (head.status + "\r\n", *head.lines):
+        assert line.encode("latin-1").count(b"\n") == line.count("\r") == 1
+        assert line.endswith("\r\n")
+
+
+def test_a_length_is_taken_out_of_the_lines() -> None:
+    head = check_head("200 OK", [("Content-LENGTH", "5"), ("A", "b")], NAMES)
+    assert (head.length, head.lines, head.code) == (5, ["A: b\r\n"], 200)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [[("Content-Length", "5"), ("content-length", "5")], [("Content-Length", "")], [("A", None)]],
+)
+def test_what_may_not_be_sent_is_refused(headers: Any) -> None:
+    with pytest.raises(ResponseError):
+        check_head("200 OK", headers, NAMES)
+
+
+def test_names_are_remembered_up_to_a_bound() -> None:
+    names = ResponseNames()
+    for number in range(5000):
+        assert not names[f"X-{number}"]
+    assert len(names) <= 1024
+
+
+def test_a_plain_response_is_whole() -> None:
+    assert plain_response(400, "bad", date="Mon, 23 Nov 2026 15:00:00 GMT") == (
+        b"HTTP/1.1 400 Bad Request\r\nDate: Mon, 23 Nov 2026 15:00:00 GMT\r\n"
+        b"Content-Type: text/plain; charset=us-ascii\r\nContent-Length: 4\r\n"
+        b"Connection: close\r\n\r\nbad\n"
+    )

@@ -1,0 +1,383 @@
+"""The roster: each promise of the policy by itself, and all of them over random histories."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from wsgisrv.master.events import (
+    Abort,
+    Action,
+    Announce,
+    Beat,
+    BecameReady,
+    Drain,
+    Event,
+    Exited,
+    Halt,
+    Kill,
+    Policy,
+    ReloadFailed,
+    ReloadRequested,
+    ResizeRequested,
+    Serving,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    StopRequested,
+    Ticked,
+)
+from wsgisrv.master.roster import LONGEST_DELAY, SUSPENDED_SECONDS, Roster, State
+
+POLICY = Policy(version=0, workers=2, boot_timeout=60, worker_timeout=30, graceful_timeout=10)
+
+
+Told = Spawn | Drain | Abort | Kill
+
+
+class Service:
+    """A roster and the time, with the actions that it has wanted so far."""
+
+    def __init__(self, policy: Policy = POLICY) -> None:
+        self.now = 1000.0
+        self.roster = Roster(policy, self.now)
+        self.actions: list[Action] = []
+
+    def tell(self, *events: Event) -> list[Action]:
+        """Returns what the roster wants done about ``events``."""
+        wanted = [action for event in events for action in self.roster.handle(event, self.now)]
+        self.actions += wanted
+        return wanted
+
+    def pass_time(self, seconds: float, *, beating: bool = True) -> list[Action]:
+        """Ticks every second, with every ready worker alive."""
+        wanted = []
+        while seconds > 0:
+            step = min(seconds, 1.0)
+            self.now += step
+            seconds -= step
+            beats = [
+                Beat(worker_id, self.now)
+                for worker_id, state in self.roster.workers().items()
+                if state is State.READY and beating
+            ]
+            wanted += self.tell(*beats, Ticked())
+        return wanted
+
+    def boot(self, wanted: Sequence[Action] | None = None) -> list[Action]:
+        """Brings every worker that was to be spawned to READY."""
+        more = []
+        for worker_id in ids(Spawn, self.tell(Ticked()) if wanted is None else wanted):
+            more += self.tell(Spawned(worker_id), BecameReady(worker_id))
+        return more
+
+
+def ids(kind: type[Told], actions: Sequence[Action]) -> list[int]:
+    return [action.worker_id for action in actions if isinstance(action, kind)]
+
+
+def died(worker_id: int, exit_code: int = 70) -> Exited:
+    return Exited(worker_id, f"worker {worker_id} died", exit_code)
+
+
+def started(policy: Policy = POLICY) -> Service:
+    service = Service(policy)
+    assert Serving(1) in service.boot()
+    return service
+
+
+# The start
+
+
+def test_the_start_spawns_as_many_as_wanted_and_says_so_when_all_are_ready() -> None:
+    service = Service()
+    wanted = service.tell(Ticked())
+    assert wanted == [Spawn(1, 1, 0), Spawn(2, 1, 0)]
+    assert service.tell(Spawned(1), BecameReady(1)) == []
+    assert service.tell(Spawned(2), BecameReady(2)) == [Serving(1)]
+
+
+def test_a_worker_that_cannot_boot_stops_the_start_with_its_exit_code() -> None:
+    service = Service()
+    service.tell(Ticked(), Spawned(1), Spawned(2))
+    assert service.tell(Exited(1, "app.ini: no app", 78)) == [Kill(2)]
+    assert service.tell(died(2)) == [Halt(78, "app.ini: no app")]
+
+
+def test_a_kernel_that_refuses_to_fork_stops_the_start_with_71() -> None:
+    service = Service()
+    service.tell(Ticked(), Spawned(1))
+    assert service.tell(SpawnFailed(2, "cannot fork")) == [Kill(1)]
+    assert service.tell(died(1)) == [Halt(71, "cannot fork")]
+
+
+def test_a_worker_that_never_gets_ready_stops_the_start() -> None:
+    service = Service()
+    service.tell(Ticked(), Spawned(1), Spawned(2))
+    wanted = service.pass_time(60)
+    assert ids(Kill, wanted) == [1, 2]
+    assert service.tell(died(1), died(2))[-1] == Halt(70, "worker 1 died")
+
+
+# Replacing
+
+
+def test_a_worker_that_dies_after_a_long_life_is_replaced_at_once() -> None:
+    service = started()
+    service.pass_time(60)
+    assert ids(Spawn, service.tell(died(1))) == [3]
+
+
+def test_early_deaths_are_replaced_later_and_later_and_never_given_up() -> None:
+    service = started(dataclasses.replace(POLICY, workers=1))
+    gaps, dying = [], 1
+    for _ in range(12):
+        began = service.now
+        service.tell(died(dying))
+        while not (spawned := ids(Spawn, service.pass_time(0.25))):
+            assert service.now - began <= LONGEST_DELAY + 1
+        gaps.append(service.now - began)
+        (dying,) = spawned
+        service.tell(Spawned(dying))
+    assert gaps == sorted(gaps)
+    assert gaps[0] <= 1
+    assert LONGEST_DELAY <= gaps[-1] <= LONGEST_DELAY + 1
+
+
+def test_a_death_is_announced_with_its_reason() -> None:
+    service = started()
+    assert Announce("warning", "worker 1 died") in service.tell(died(1))
+
+
+# Heartbeats
+
+
+def test_a_worker_without_a_beat_is_aborted_then_killed_then_replaced() -> None:
+    service = started(dataclasses.replace(POLICY, workers=1))
+    wanted = service.pass_time(31, beating=False)
+    assert ids(Abort, wanted) == [1]
+    assert ids(Kill, service.pass_time(3, beating=False)) == [1]
+    assert ids(Spawn, service.tell(died(1))) == [2]
+
+
+def test_a_suspended_machine_kills_nobody() -> None:
+    service = started()
+    service.now += 3600
+    assert service.tell(Ticked()) == []
+    assert ids(Abort, service.pass_time(20, beating=False)) == []
+
+
+def test_worker_timeout_0_never_kills() -> None:
+    service = started(dataclasses.replace(POLICY, worker_timeout=0))
+    assert service.pass_time(500, beating=False) == []
+
+
+# Reload
+
+
+def reload(service: Service, version: int = 1, workers: int = 2) -> list[Action]:
+    return service.tell(
+        ReloadRequested(dataclasses.replace(POLICY, version=version, workers=workers))
+    )
+
+
+def test_old_workers_serve_until_every_new_one_is_ready() -> None:
+    service = started()
+    wanted = reload(service)
+    assert [a for a in wanted if isinstance(a, Spawn)] == [Spawn(3, 2, 1), Spawn(4, 2, 1)]
+    assert service.tell(Spawned(3), BecameReady(3), Spawned(4)) == []
+    assert service.tell(BecameReady(4)) == [Serving(2), Drain(1), Drain(2)]
+
+
+def test_a_new_worker_that_cannot_boot_keeps_the_old_generation() -> None:
+    service = started()
+    reload(service)
+    service.tell(Spawned(3), BecameReady(3), Spawned(4))
+    assert service.tell(Exited(4, "no app", 78)) == [ReloadFailed(2, "no app"), Kill(3)]
+    assert service.tell(died(3)) == []
+    assert service.roster.generation == 1
+    assert set(service.roster.workers()) == {1, 2}
+
+
+def test_a_reload_during_a_reload_is_queued() -> None:
+    service = started()
+    wanted = reload(service)
+    assert ids(Spawn, reload(service, version=2)) == []
+    more = service.boot(wanted)
+    assert Serving(2) in more
+    assert [a for a in more if isinstance(a, Spawn)] == [Spawn(5, 3, 2), Spawn(6, 3, 2)]
+
+
+def test_a_queued_reload_follows_one_that_failed() -> None:
+    service = started()
+    reload(service)
+    reload(service, version=2)
+    service.tell(Spawned(3), Spawned(4))
+    wanted = service.tell(Exited(3, "no app", 78))
+    assert [a for a in wanted if isinstance(a, Spawn)] == [Spawn(5, 3, 2), Spawn(6, 3, 2)]
+
+
+def test_an_old_worker_that_dies_during_a_reload_is_replaced_under_the_old_settings() -> None:
+    service = started()
+    service.pass_time(60)
+    reload(service)
+    wanted = service.tell(died(1))
+    assert Spawn(5, 1, 0) in wanted
+
+
+def test_a_reload_takes_the_new_number_of_workers() -> None:
+    service = started()
+    assert ids(Spawn, reload(service, workers=1)) == [3]
+
+
+# Resize
+
+
+def test_more_workers_are_spawned_and_fewer_drained_never_below_one() -> None:
+    service = started()
+    wanted = service.tell(ResizeRequested(1))
+    assert ids(Spawn, wanted) == [3]
+    service.boot(wanted)
+    assert ids(Drain, service.tell(ResizeRequested(-1))) == [3]
+    assert ids(Drain, service.tell(ResizeRequested(-5))) == [2]
+    assert service.roster.policy.workers == 1
+
+
+# Stop
+
+
+def test_a_graceful_stop_drains_then_kills_at_graceful_timeout_then_halts() -> None:
+    service = started()
+    assert service.tell(StopRequested(graceful=True)) == [Drain(1), Drain(2)]
+    assert service.tell(died(1, 0)) == []
+    assert ids(Kill, service.pass_time(11)) == [2]
+    assert service.tell(died(2)) == [Halt(0, "")]
+
+
+def test_a_stop_now_kills_even_what_drains() -> None:
+    service = started()
+    service.tell(StopRequested(graceful=True))
+    assert ids(Kill, service.tell(StopRequested(graceful=False))) == [1, 2]
+
+
+def test_a_stop_during_the_start_kills_what_boots() -> None:
+    service = Service()
+    service.tell(Ticked(), Spawned(1), Spawned(2))
+    assert ids(Kill, service.tell(StopRequested(graceful=True))) == [1, 2]
+    assert service.tell(died(1), died(2)) == [Halt(0, "")]
+
+
+# Random histories
+
+
+class Histories(RuleBasedStateMachine):
+    """Any order of events; a worker does what it is told sooner, later or not before it is killed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.service = Service()
+        self.alive: set[int] = set()
+        self.told: set[int] = set()
+        self.generation_of: dict[int, int] = {}
+        self.ready: set[int] = set()
+        self.version = 0
+        self.stopping = False
+        self.halted = False
+        self.do(Ticked())
+
+    def do(self, *events: Event) -> None:
+        for event in events:
+            before = set(self.ready)
+            for action in self.service.tell(event):
+                self.check(action, before)
+
+    def check(self, action: Action, ready: set[int]) -> None:
+        match action:
+            case Spawn(worker_id, generation):
+                assert not self.stopping
+                assert worker_id not in self.generation_of
+                self.generation_of[worker_id] = generation
+                self.alive.add(worker_id)
+                self.service.tell(Spawned(worker_id))
+            case Drain(worker_id) | Kill(worker_id) | Abort(worker_id):
+                assert worker_id in self.alive
+                self.told.add(worker_id)
+            case Halt():
+                assert not self.alive
+                self.halted = True
+            case Serving(generation):
+                wanted = self.service.roster.policy.workers
+                serving = {w for w in self.ready if self.generation_of[w] == generation}
+                assert len(serving & self.alive) >= wanted
+
+    @precondition(lambda self: self.alive - self.ready)
+    @rule(data=st.data())
+    def becomes_ready(self, data: st.DataObject) -> None:
+        worker_id = data.draw(st.sampled_from(sorted(self.alive - self.ready)))
+        self.ready.add(worker_id)
+        self.do(BecameReady(worker_id))
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data(), code=st.sampled_from([0, 70, 78]))
+    def dies(self, data: st.DataObject, code: int) -> None:
+        worker_id = data.draw(st.sampled_from(sorted(self.alive)))
+        self.alive.discard(worker_id)
+        self.do(died(worker_id, code))
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 4.0, 35.0, 3600.0]), beating=st.booleans())
+    def time_passes(self, seconds: float, beating: bool) -> None:
+        end = self.service.now + seconds
+        while self.service.now < end:
+            self.service.now = min(self.service.now + (1.0 if seconds < 60 else seconds), end)
+            if beating:
+                self.do(
+                    *(Beat(worker_id, self.service.now) for worker_id in self.alive & self.ready)
+                )
+            self.do(Ticked())
+
+    @rule(workers=st.integers(1, 4))
+    def reload(self, workers: int) -> None:
+        self.version += 1
+        self.do(ReloadRequested(dataclasses.replace(POLICY, version=self.version, workers=workers)))
+
+    @rule(by=st.sampled_from([-1, 1]))
+    def resize(self, by: int) -> None:
+        self.do(ResizeRequested(by))
+
+    @rule(graceful=st.booleans())
+    def stop(self, graceful: bool) -> None:
+        self.stopping = True
+        self.do(StopRequested(graceful))
+
+    @invariant()
+    def the_roster_knows_exactly_who_is_alive(self) -> None:
+        assert set(self.service.roster.workers()) == self.alive
+
+    @invariant()
+    def no_generation_has_more_workers_that_may_go_on_than_wanted(self) -> None:
+        for generation in set(self.generation_of.values()):
+            going_on = {w for w in self.alive - self.told if self.generation_of[w] == generation}
+            assert len(going_on) <= self.service.roster._wanted(generation)
+
+    def teardown(self) -> None:
+        """However it went, a stop ends it: everybody is told, and when all are gone it halts."""
+        self.stop(graceful=True)
+        self.stop(graceful=False)
+        assert self.alive <= self.told
+        for worker_id in sorted(self.alive):
+            self.alive.discard(worker_id)
+            self.do(died(worker_id))
+        self.do(Ticked())
+        assert self.halted
+
+
+Histories.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestHistories = Histories.TestCase
+
+
+def test_a_gap_that_counts_as_suspended_is_longer_than_a_tick() -> None:
+    assert SUSPENDED_SECONDS > 1.0
