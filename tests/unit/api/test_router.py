@@ -147,7 +147,9 @@ def test_among_equals_the_first_declared_wins() -> None:
 
 
 def test_a_literal_segment_that_leads_nowhere_does_not_hide_a_variable_one() -> None:
-    router = routes_for("/a", "/a/b/c", "/a/{v0}/d", "/{rest:.*}")
+    routes = ("/a", "/a/b/c", "/a/{v0}/d")
+    assert answer(routes_for(*routes), "GET", "/a/b/d") == ("Anything.show", {"v0": "b"})
+    router = routes_for(*routes, "/{rest:.*}")
     assert answer(router, "GET", "/a/b/d") == ("Anything.show", {"v0": "b"})
     assert answer(router, "GET", "/a/b/e") == ("Anything.update", {"rest": "a/b/e"})
 
