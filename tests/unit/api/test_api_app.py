@@ -61,7 +61,8 @@ class Things:
         yield from ()
 
     def refusing_stream(self, request: Request) -> Iterator[Any]:
-        raise exc.HTTPForbidden("not yours")
+        if request is not None:
+            raise exc.HTTPForbidden("not yours")
         yield
 
     def text(self, request: Request) -> str:
