@@ -61,9 +61,10 @@ class Things:
         yield from ()
 
     def refusing_stream(self, request: Request) -> Iterator[Any]:
-        if request is not None:
-            raise exc.HTTPForbidden("not yours")
-        yield
+        yield self._refuse()
+
+    def _refuse(self) -> Any:
+        raise exc.HTTPForbidden("not yours")
 
     def text(self, request: Request) -> str:
         return "text"
