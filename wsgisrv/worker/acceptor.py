@@ -86,13 +86,13 @@ class Acceptor:
             try:
                 fd, address = self._listener._accept()  # type: ignore[attr-defined]
             except (BlockingIOError, InterruptedError):
+                self._has_warned = False  # whatever was wrong has passed: nobody waits any more
                 return
             except ConnectionError:
                 continue
             except OSError as error:
                 self._step_back(error)
                 return
-            self._has_warned = False
             self._adopt(fd, address)
 
     def _steps_aside(self) -> bool:
