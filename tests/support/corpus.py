@@ -33,7 +33,7 @@ CORPUS = Path(__file__).parents[1] / "corpus"
 FOLLOWER = b"GET /follower HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
-OPTIONS: dict[str, int | str] = {"max_body_bytes": 1000}
+OPTIONS: dict[str, Any] = {"max_body_bytes": 1000}
 """What the server of every case is set to; all else is at its default."""
 
 _ESCAPE = re.compile(r"\\(r|n|t|0|\\|x[0-9a-f]{2}|.)", re.DOTALL)
@@ -55,7 +55,7 @@ class Case:
     paths: tuple[str, ...]
     interim: bool
     reaches: bool
-    options: dict[str, int | str]
+    options: dict[str, Any]
 
     @property
     def is_refused(self) -> bool:

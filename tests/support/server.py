@@ -147,18 +147,19 @@ def run(
             server.signal(signal.SIGTERM)
             assert server.wait_exit() == 0, server.log
     finally:
-        _end(server)
+        left = group_of(process.pid)
+        _kill(left)
+        server.wait_exit()
     if not server.may_log_traceback:
         assert "Traceback" not in server.log, server.log
-    assert not group_of(process.pid), f"processes are left: {group_of(process.pid)}\n{server.log}"
+    assert not left, f"processes were left: {left}\n{server.log}"
 
 
-def _end(server: Server) -> None:
-    """Ends whatever is left after a failure: the session that the server was started in."""
-    if server.process.poll() is None:
+def _kill(pids: Sequence[int]) -> None:
+    """Ends what is left after a failure of the session that the server was started in."""
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)
-    server.wait_exit()
+            os.kill(pid, signal.SIGKILL)
 
 
 def group_of(leader: int) -> list[int]:

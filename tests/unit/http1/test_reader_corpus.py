@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import pytest
 
@@ -22,8 +21,7 @@ Seen = tuple[int, str, dict[str, str], bytes]
 
 
 def limits(case: Case) -> Limits:
-    options: dict[str, Any] = case.options
-    return Limits(**options)
+    return Limits(**case.options)
 
 
 def read(pieces: Iterable[bytes], limits: Limits) -> list[Seen]:
