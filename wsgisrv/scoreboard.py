@@ -19,7 +19,8 @@ WORDS_BYTES = 4096
 ROW_BYTES = 192
 ROWS = (SLOT_BYTES - WORDS_BYTES) // ROW_BYTES
 LINE_BYTES = ROW_BYTES - 10
-_ROW = struct.Struct("=dH")  # started, length of the line; no row in use: started is 0.0
+_ROW = struct.Struct(f"=dH{LINE_BYTES}s")  # started, 0.0 when nothing is there; length; line
+_FREE_ROW = struct.pack("=dH", 0.0, 0)
 
 LATENCY_BOUNDS = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
@@ -74,13 +75,12 @@ class Slot:
     ``words`` and ``reals`` are indexed by ``Word`` and ``Real``.
     """
 
-    __slots__ = ("_memory", "_rows_at", "reals", "words")
+    __slots__ = ("_memory", "reals", "words")
 
     def __init__(self, memory: memoryview) -> None:
         self._memory = memory
         self.words = memory[:WORDS_BYTES].cast("Q")
         self.reals = memory[:WORDS_BYTES].cast("d")
-        self._rows_at = WORDS_BYTES
 
     def clear(self) -> None:
         """Sets the whole slot to zero. Runs in: master loop, while no worker has the slot."""
@@ -88,14 +88,13 @@ class Slot:
 
     def begin_request(self, row: int, started: float, line: bytes) -> None:
         """Names a request in flight in ``row`` (0 to ROWS - 1), cut to LINE_BYTES."""
-        at = self._rows_at + row * ROW_BYTES
-        line = line[:LINE_BYTES]
-        self._memory[at + 10 : at + 10 + len(line)] = line
-        _ROW.pack_into(self._memory, at, started, len(line))
+        length = min(len(line), LINE_BYTES)
+        _ROW.pack_into(self._memory, WORDS_BYTES + row * ROW_BYTES, started, length, line)
 
     def end_request(self, row: int) -> None:
         """Marks ``row`` as free."""
-        _ROW.pack_into(self._memory, self._rows_at + row * ROW_BYTES, 0.0, 0)
+        at = WORDS_BYTES + row * ROW_BYTES
+        self._memory[at : at + len(_FREE_ROW)] = _FREE_ROW
 
     def requests_in_flight(self) -> list[tuple[float, str]]:
         """Returns (time.monotonic() at its start, request line) of the named requests, oldest first.
@@ -103,11 +102,10 @@ class Slot:
         A worker names at most ROWS of them; ``Word.IN_FLIGHT`` counts them all.
         """
         found = []
-        for at in range(self._rows_at, self._rows_at + ROWS * ROW_BYTES, ROW_BYTES):
-            started, length = _ROW.unpack_from(self._memory, at)
+        for at in range(WORDS_BYTES, WORDS_BYTES + ROWS * ROW_BYTES, ROW_BYTES):
+            started, length, line = _ROW.unpack_from(self._memory, at)
             if started:
-                line = bytes(self._memory[at + 10 : at + 10 + min(length, LINE_BYTES)])
-                found.append((started, line.decode("latin-1")))
+                found.append((started, line[:length].decode("latin-1")))
         return sorted(found)
 
 

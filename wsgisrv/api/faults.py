@@ -1,6 +1,10 @@
 """Faults: every error of an API as one JSON document, and nothing of the inside in it.
 
-Source: the API-SIG's error format: ``{"errors": [{"request_id", "code", "status", "title", "detail",
+Rules: an HTTP exception says what it was raised with; one of the service's own is first turned into an
+HTTP exception by the API's table; anything else is a bug: it is logged with its traceback, and the client
+learns the request's id and nothing more. Never HTML.
+
+Source: the API-SIG's error format, ``{"errors": [{"request_id", "code", "status", "title", "detail",
 "links"}]}``.
 """
 
@@ -9,56 +13,91 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
-import webob
 from webob import exc
 
 from wsgisrv.api.request import Request
+from wsgisrv.api.serializers import JSON
 
 _LOG = logging.getLogger("wsgisrv.api")
 
-_KEPT_HEADERS = ("Allow", "Retry-After", "Location", "WWW-Authenticate")
+FaultTable = Mapping[type[Exception], Callable[[Exception], exc.HTTPException]]
+"""For each kind of a service's own exceptions what makes an HTTP exception of one: most often its class."""
 
 
-class InvalidField(exc.HTTPBadRequest):  # type: ignore[misc]
-    """Raised by an action for a field of the body or the query that is wrong.
+class InvalidFields(exc.HTTPBadRequest):  # type: ignore[misc]
+    """Raised by an action for fields of the body or the query that are wrong: 400, one error for each.
 
     Args:
-        pointer: the field, as a JSON pointer (RFC 6901) or ``?name`` of the query.
-        problem: what is wrong and what is allowed.
+        problems: what is wrong and what is allowed, by field: a JSON pointer into the body (RFC 6901; ""
+            is all of it), or ``?name`` of the query; at least one.
     """
 
-    def __init__(self, pointer: str, problem: str) -> None:
-        super().__init__(f"{pointer}: {problem}")
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.details = [f"{field or 'the body'}: {problem}" for field, problem in problems.items()]
+        super().__init__("; ".join(self.details))
 
 
-def fault_response(request: Request, error: Exception) -> webob.Response:
-    """Returns the document for ``error``; one that is no HTTP exception is logged and says nothing."""
-    if not isinstance(error, exc.HTTPException):
-        _LOG.error(
-            "%s %s %s failed", request.request_id, request.method, request.path, exc_info=error
-        )
-        fault = exc.HTTPInternalServerError("the server failed; the request id names it in the log")
-    else:
-        fault = error
-    title = fault.title
+def send_fault(
+    request: Request, error: Exception, table: FaultTable, start_response: StartResponse
+) -> Iterable[bytes]:
+    """Answers with the document for ``error``."""
+    fault = _fault_of(request, error, table)
+    headers = [
+        (name, value)
+        for name, value in fault.headers.items()
+        if not name.lower().startswith("content-")
+    ]
+    if fault.code < 400:  # a redirection or the like, which says all it has to in its headers
+        start_response(fault.status, [*headers, *_no_body(fault.code)])
+        return []
+    request_id = request.context.request_id
+    details = getattr(fault, "details", None) or [str(fault.detail or fault.explanation)]
     document = {
-        "errors": [
-            {
-                "request_id": request.request_id,
-                "code": re.sub(r"\W+", "_", title.lower()),
-                "status": fault.code,
-                "title": title,
-                "detail": str(fault.detail or title),
-                "links": [],
-            }
-        ]
+        "errors": [_error(fault, request_id, " ".join(detail.split())) for detail in details]
     }
-    response = webob.Response(
-        body=json.dumps(document).encode(), status=fault.status, content_type="application/json"
-    )
-    for name in _KEPT_HEADERS:
-        if name in fault.headers:
-            response.headers[name] = fault.headers[name]
-    response.headers["X-Openstack-Request-Id"] = request.request_id
-    return response
+    body = json.dumps(document).encode()
+    headers += [
+        ("Content-Type", JSON),
+        ("Content-Length", str(len(body))),
+        ("X-OpenStack-Request-ID", request_id),
+    ]
+    start_response(fault.status, headers)
+    return [] if request.method == "HEAD" else [body]
+
+
+def log_failure(environ: WSGIEnvironment, error: Exception, request_id: str) -> None:
+    """Logs a bug of the service, with its traceback."""
+    _LOG.error(
+        "%s %s %r failed",
+        request_id, environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""), exc_info=error,
+    )  # fmt: skip
+
+
+def _fault_of(request: Request, error: Exception, table: FaultTable) -> Any:
+    for kind in type(error).__mro__:
+        if kind in table:
+            error = table[kind](error)
+            break
+    if isinstance(error, exc.WSGIHTTPException):
+        return error
+    log_failure(request.environ, error, request.context.request_id)
+    return exc.HTTPInternalServerError("the server failed; its log has the request id")
+
+
+def _error(fault: Any, request_id: str, detail: str) -> dict[str, Any]:
+    return {
+        "request_id": request_id,
+        "code": re.sub(r"\W+", "_", fault.title.lower()),
+        "status": fault.code,
+        "title": fault.title,
+        "detail": detail or fault.title,
+        "links": [],
+    }
+
+
+def _no_body(code: int) -> list[tuple[str, str]]:
+    return [] if code in (204, 304) else [("Content-Type", "text/plain"), ("Content-Length", "0")]

@@ -1,97 +1,99 @@
-"""A request as an action sees it: webob's, with a body that was checked."""
+"""A request as an action sees it: webob's, with a checked body and its context.
+
+Rules: everything is found when it is asked for, and once.
+"""
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import webob
 from webob import exc
 
-MOST_BODY_BYTES = 1024 * 1024
-"""Longest JSON body; one that has to be longer is better streamed than parsed."""
+from wsgisrv.api.body import MOST_BODY_BYTES, parse_json, read_body
+from wsgisrv.api.serializers import JSON
 
-MOST_DEPTH = 32
-"""Deepest nesting of a JSON body."""
+REQUEST_ID = "openstack.request_id"
+"""Key of the environ under which a filter in front may have put the request's id."""
+
+_CONTEXT = "wsgisrv.context"
+_BODY = "wsgisrv.json_body"
+
+
+@dataclasses.dataclass(slots=True)
+class RequestContext:
+    """Who asks, and under which name the request stands in the log.
+
+    Args:
+        request_id: ``req-`` and a UUID.
+    """
+
+    request_id: str
 
 
 class Request(webob.Request):  # type: ignore[misc]
     """One request of the API."""
 
-    @property
-    def request_id(self) -> str:
-        """What names this request in logs and faults; a filter in front may have chosen it."""
-        found = self.environ.get("openstack.request_id")
-        if found is None:
-            found = self.environ["openstack.request_id"] = f"req-{uuid.uuid4()}"
-        return str(found)
+    most_body_bytes = MOST_BODY_BYTES
+    """Longest JSON body; a service that takes more gives its API a subclass of Request."""
 
-    def json_object(self) -> dict[str, Any]:
-        """Returns the body, which has to be a JSON object.
+    @property
+    def context(self) -> RequestContext:
+        """The context; one is made when no filter has left one."""
+        found = self.environ.get(_CONTEXT)
+        if not isinstance(found, RequestContext):
+            request_id = self.environ.get(REQUEST_ID)
+            if request_id is None:
+                request_id = self.environ[REQUEST_ID] = f"req-{uuid.uuid4()}"
+            found = self.environ[_CONTEXT] = RequestContext(request_id)
+        return found
+
+    @property
+    def json_body(self) -> Any:
+        """The body, parsed as JSON.
 
         Raises:
-            webob.exc.HTTPUnsupportedMediaType: when it says that it is something else.
-            webob.exc.HTTPRequestEntityTooLarge: when it is longer than MOST_BODY_BYTES.
-            webob.exc.HTTPBadRequest: when it is no JSON, has a key twice, NaN or Infinity, or is nested
-                too deeply; the message says which.
+            webob.exc.HTTPUnsupportedMediaType: when it does not say that it is JSON in UTF-8.
+            webob.exc.HTTPRequestEntityTooLarge: when it is longer than ``most_body_bytes``.
+            webob.exc.HTTPBadRequest: when it is no JSON, as parse_json says.
         """
-        if self.content_type != "application/json":
-            raise exc.HTTPUnsupportedMediaType("the body has to be application/json")
-        body = self._limited_body()
-        try:
-            value = _DECODER(body.decode("utf-8"))
-        except UnicodeDecodeError:
-            raise exc.HTTPBadRequest("the body is not UTF-8") from None
-        except RecursionError:
-            raise exc.HTTPBadRequest(
-                f"the body is nested deeper than {MOST_DEPTH} levels"
-            ) from None
-        except ValueError as error:
-            raise exc.HTTPBadRequest(f"the body is not JSON: {error}") from None
-        if not isinstance(value, dict):
-            raise exc.HTTPBadRequest("the body has to be a JSON object")
-        if _is_deeper(value, MOST_DEPTH):
-            raise exc.HTTPBadRequest(f"the body is nested deeper than {MOST_DEPTH} levels")
-        return value
+        if _BODY not in self.environ:
+            body = read_body(self.environ, self.most_body_bytes)
+            if body or self.content_type:
+                self._check_content_type()
+            self.environ[_BODY] = parse_json(body)
+        return self.environ[_BODY]
 
-    def _limited_body(self) -> bytes:
-        body: bytes = (
-            self.environ["wsgi.input"].read(MOST_BODY_BYTES + 1) if self.is_body_readable else b""
-        )
-        if len(body) > MOST_BODY_BYTES:
-            raise exc.HTTPRequestEntityTooLarge(f"the body is longer than {MOST_BODY_BYTES} bytes")
+    @property
+    def json_object(self) -> dict[str, Any]:
+        """The body, which has to be a JSON object.
+
+        Raises:
+            webob.exc.HTTPException: as ``json_body``, and 400 when it is no object.
+        """
+        body = self.json_body
+        if not isinstance(body, dict):
+            raise exc.HTTPBadRequest("the body has to be a JSON object")
         return body
 
+    @property
+    def query(self) -> dict[str, str]:
+        """The query's parameters.
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} stands twice")
-    return found
+        Raises:
+            webob.exc.HTTPBadRequest: when it is not UTF-8, or has a parameter twice.
+        """
+        try:
+            found: dict[str, str] = dict(self.GET)
+        except UnicodeDecodeError:
+            raise exc.HTTPBadRequest("the query is not UTF-8") from None
+        if len(found) < len(self.GET):
+            twice = next(name for name in found if len(self.GET.getall(name)) > 1)
+            raise exc.HTTPBadRequest(f"the query has {twice!r} twice")
+        return found
 
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
-
-
-_DECODER: Callable[[str], Any] = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_constant=_no_constant
-).decode
-
-
-def _is_deeper(value: Any, most: int) -> bool:
-    level = [value]
-    for _ in range(most):
-        level = [
-            inner
-            for outer in level
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return False
-    return True
+    def _check_content_type(self) -> None:
+        if self.content_type.lower() != JSON or self.charset.lower() not in ("utf-8", "utf8"):
+            raise exc.HTTPUnsupportedMediaType(f"the body has to be {JSON}, in UTF-8")

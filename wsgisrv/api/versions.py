@@ -1,4 +1,8 @@
-"""The versions document: what ``GET /`` of a service says (API-SIG, microversion specification)."""
+"""The versions document: what ``GET /`` of a service says, and ``GET /v1`` of one version.
+
+Source: the API-SIG's version discovery. ``min_version`` and ``max_version`` (microversions) stand in the
+document of a version that has them.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +24,45 @@ class Version:
         version_id: as in ``v1.0``.
         status: ``CURRENT``, ``SUPPORTED``, ``DEPRECATED`` or ``EXPERIMENTAL``.
         path: where it is served, below the service's root: ``/v1/``.
+        min_version: of its microversions, or "" when it has none.
+        max_version: likewise.
     """
 
     version_id: str
     status: str
     path: str
+    min_version: str = ""
+    max_version: str = ""
+
+    def document(self, href: str) -> dict[str, Any]:
+        """Returns the version as JSON has it.
+
+        Args:
+            href: the URL under which this client reaches the version.
+        """
+        document: dict[str, Any] = {
+            "id": self.version_id,
+            "status": self.status,
+            "links": [{"rel": "self", "href": href}],
+        }
+        if self.max_version:
+            document |= {"min_version": self.min_version, "max_version": self.max_version}
+        return document
+
+
+class OneVersion:
+    """Controller of ``GET`` on the root of one version.
+
+    Args:
+        version: that is served there.
+    """
+
+    def __init__(self, version: Version) -> None:
+        self._version = version
+
+    def show(self, request: Request) -> dict[str, Any]:
+        """The version, with the link that led here."""
+        return {"version": self._version.document(f"{request.application_url}/")}
 
 
 class _Versions:
@@ -32,23 +70,11 @@ class _Versions:
         self._versions = versions
 
     def index(self, request: Request) -> dict[str, Any]:
-        """Lists the versions with links that are good for this client."""
         root = str(request.application_url)
-        return {
-            "versions": [
-                {
-                    "id": version.version_id,
-                    "status": version.status,
-                    "links": [{"rel": "self", "href": root + version.path}],
-                }
-                for version in self._versions
-            ]
-        }
+        return {"versions": [version.document(root + version.path) for version in self._versions]}
 
 
-def versions_app(
-    versions: Sequence[Version],
-) -> WSGIApplication:
+def versions_app(versions: Sequence[Version]) -> WSGIApplication:
     """Returns a WSGI app that answers ``GET /`` with the versions document."""
     router = Router()
     router.connect("/", controller=_Versions(versions), action="index", methods=["GET"])

@@ -1,18 +1,29 @@
-"""The demo's paste factories."""
+"""The demo's paste factories: one for each app of api-paste.ini.
+
+Rules: a factory reads its settings, and what is wrong with them is one ConfigError. SQLAlchemy is imported
+when the demo is loaded and not before, since only the demo needs it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from wsgiref.types import WSGIApplication
 
+from webob import exc
+
+from wsgisrv.api import API, FaultTable, OneVersion, Router, Version, versions_app
 from wsgisrv.errors import ConfigError, first_line
+
+if TYPE_CHECKING:
+    from wsgisrv.demo.db import Database
+
+_V1 = Version("v1.0", "CURRENT", "/v1/")
 
 
 def versions_factory(global_conf: Mapping[str, str]) -> WSGIApplication:
     """``GET /``."""
-    from wsgisrv.api import Version, versions_app
-
-    return versions_app([Version("v1.0", "CURRENT", "/v1/")])
+    return versions_app([_V1])
 
 
 def shelf_factory(global_conf: Mapping[str, str]) -> WSGIApplication:
@@ -21,29 +32,77 @@ def shelf_factory(global_conf: Mapping[str, str]) -> WSGIApplication:
     Raises:
         ConfigError: when SQLAlchemy is missing or the database cannot be opened.
     """
+    return shelf_app(_open_database(global_conf))
+
+
+def shelf_app(database: Database) -> WSGIApplication:
+    """Returns the API of one version, on a database whose schema is in place."""
+    from wsgisrv.demo.controllers import Books
+
+    router = Router()
+    books = Books(database)
+    for method, path, action in (
+        ("GET", "/books", "index"),
+        ("POST", "/books", "create"),
+        ("GET", "/books/{book_id}", "show"),
+        ("PUT", "/books/{book_id}", "replace"),
+        ("PATCH", "/books/{book_id}", "update"),
+        ("DELETE", "/books/{book_id}", "delete"),
+        ("POST", "/books/{book_id}/action", "action"),
+    ):
+        router.connect(path, controller=books, action=action, methods=[method])
+    router.connect("/", controller=OneVersion(_V1), action="show", methods=["GET"])
+    return API(router, faults=_faults())
+
+
+def health_factory(global_conf: Mapping[str, str]) -> WSGIApplication:
+    """``GET /healthz``: 200 while the database answers, 503 while it is busy.
+
+    Raises:
+        ConfigError: as shelf_factory.
+    """
+    database = _open_database(global_conf)
+    from wsgisrv.demo.controllers import Health
+
+    router = Router()
+    router.connect("/", controller=Health(database), action="show", methods=["GET"])
+    return API(router, faults=_faults())
+
+
+def _open_database(global_conf: Mapping[str, str]) -> Database:
     try:
+        import sqlite3
+
         import sqlalchemy.exc
     except ImportError:
-        raise ConfigError("the demo needs SQLAlchemy: pip install wsgisrv[demo]") from None
-    from wsgisrv.api import API, Router
-    from wsgisrv.demo.books import Books
-    from wsgisrv.demo.db import Database
+        raise ConfigError("the demo needs SQLAlchemy: pip install 'wsgisrv[demo]'") from None
+    from wsgisrv.demo.db import Database, DatabaseBusyError
 
-    url = global_conf["database"]
+    url = global_conf.get("database", "")
+    if not url:
+        raise ConfigError(
+            "database is not set: it is a SQLAlchemy URL, as in sqlite:///shelf.sqlite"
+        )
     try:
         database = Database(url)
         database.create_schema()
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
+    except (
+        sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, ImportError, DatabaseBusyError
+    ) as error:  # fmt: skip
         raise ConfigError(f"database = {url}: {first_line(error)}") from None
-    books = Books(database)
-    router = Router()
-    for path, action, method in (
-        ("/books", "index", "GET"),
-        ("/books", "create", "POST"),
-        ("/books/{book_id}", "show", "GET"),
-        ("/books/{book_id}", "update", "PATCH"),
-        ("/books/{book_id}", "delete", "DELETE"),
-        ("/books/{book_id}/action", "action", "POST"),
-    ):
-        router.connect(path, controller=books, action=action, methods=[method])
-    return API(router)
+    return database
+
+
+def _faults() -> FaultTable:
+    """Returns what the demo's own exceptions mean in HTTP."""
+    from wsgisrv.demo.db import DatabaseBusyError
+    from wsgisrv.demo.models import BookStateError, NoSuchBookError
+
+    def busy(error: Exception) -> exc.HTTPException:
+        return exc.HTTPServiceUnavailable(str(error), headers={"Retry-After": "1"})
+
+    return {
+        NoSuchBookError: lambda error: exc.HTTPNotFound(str(error)),
+        BookStateError: lambda error: exc.HTTPConflict(str(error)),
+        DatabaseBusyError: busy,
+    }

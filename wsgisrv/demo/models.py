@@ -1,4 +1,4 @@
-"""The demo's one table."""
+"""The shelf's one table, and what may not be done with a book."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ from typing import Any
 
 from sqlalchemy import String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+LONGEST_TEXT = 255
+"""Most characters of a title, a name."""
+
+
+class NoSuchBookError(Exception):
+    """Raised when a book is asked for that is not, or no longer, there."""
+
+
+class BookStateError(Exception):
+    """Raised when a book is lent that is lent, and the like: another client was faster."""
 
 
 def now() -> dt.datetime:
@@ -25,10 +36,12 @@ class Book(Base):
     __tablename__ = "books"
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=lambda: str(uuid.uuid4()))
-    title: Mapped[str] = mapped_column(String(255), index=True)
-    author: Mapped[str] = mapped_column(String(255), index=True)
+    title: Mapped[str] = mapped_column(String(LONGEST_TEXT), index=True)
+    author: Mapped[str] = mapped_column(String(LONGEST_TEXT), index=True)
+    isbn: Mapped[str | None] = mapped_column(String(13), unique=True)
     year: Mapped[int | None]
-    lent_to: Mapped[str | None] = mapped_column(String(255))
+    lent_to: Mapped[str | None] = mapped_column(String(LONGEST_TEXT))
+    lent_at: Mapped[dt.datetime | None]
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
     updated_at: Mapped[dt.datetime] = mapped_column(default=now, onupdate=now)
 
@@ -38,8 +51,14 @@ class Book(Base):
             "id": self.id,
             "title": self.title,
             "author": self.author,
+            "isbn": self.isbn,
             "year": self.year,
             "lent_to": self.lent_to,
-            "created_at": f"{self.created_at.isoformat()}Z",
-            "updated_at": f"{self.updated_at.isoformat()}Z",
+            "lent_at": _iso(self.lent_at),
+            "created_at": _iso(self.created_at),
+            "updated_at": _iso(self.updated_at),
         }
+
+
+def _iso(moment: dt.datetime | None) -> str | None:
+    return None if moment is None else f"{moment.isoformat()}Z"

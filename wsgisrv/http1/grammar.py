@@ -30,9 +30,10 @@ TARGET_CHARS = re.compile(rb'[!"$-~]++')
 VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 
 # RFC 9112 2.1:  HTTP-message = start-line CRLF *( field-line CRLF ) CRLF
-# The whole head of the usual request in one match: origin-form target, version 1.0 or 1.1.
+# The whole head of the usual request in one match, decoded as latin-1, since what it finds is wanted as
+# text: origin-form target, version 1.0 or 1.1.
 HEAD = re.compile(
-    rf'({TCHAR}{{1,{METHOD_BYTES}}}+) (/[!"$-~]*+) HTTP/1\.([01])\r\n((?:{_FIELD_LINE}\r\n)*+)\r\n'.encode()
+    rf'({TCHAR}{{1,{METHOD_BYTES}}}+) (/[!"$-~]*+) HTTP/1\.([01])\r\n((?:{_FIELD_LINE}\r\n)*+)\r\n'
 )
 
 # RFC 9110 7.2:  Host = uri-host [ ":" port ];  RFC 3986 3.2.2:  host = IP-literal / IPv4address / reg-name

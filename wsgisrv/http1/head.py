@@ -9,7 +9,7 @@ from __future__ import annotations
 from wsgisrv.http1 import grammar
 from wsgisrv.http1.errors import RefusedError
 from wsgisrv.http1.limits import Limits
-from wsgisrv.http1.names import DROPPED, SINGLE, FieldNames
+from wsgisrv.http1.names import DROPPED, REPEATED, SINGLE, Memo
 from wsgisrv.http1.target import check_authority, split_target
 
 CHUNKED = -1
@@ -46,7 +46,7 @@ class RequestHead:
 
 
 def parse_head(
-    method: str, target: str, minor: int, block: bytes, names: FieldNames, limits: Limits
+    method: str, target: str, minor: int, block: str, memo: Memo, limits: Limits
 ) -> RequestHead:
     """Returns the head of a request.
 
@@ -60,17 +60,19 @@ def parse_head(
     head.method = method
     head.target = target
     head.minor = minor
-    head.fields = fields = _fields(block, names, limits)
+    head.fields = fields = _fields(block, memo, limits)
     if target[0] == "/" and method != "CONNECT":
         head.path, _, head.query = target.partition("?")
         authority = None
     else:
         head.path, head.query, authority = split_target(method, target)
     host = fields.get("HTTP_HOST")
-    if host is not None:
+    if host is None:
+        if minor:
+            raise RefusedError(400, "HTTP/1.1 request without Host")  # RFC 9112 3.2
+    elif host not in memo.hosts:
         check_authority(host)
-    elif minor:
-        raise RefusedError(400, "HTTP/1.1 request without Host")  # RFC 9112 3.2
+        memo.remember_host(host)
     if authority is not None:
         fields["HTTP_HOST"] = authority  # RFC 9112 3.2.2: Host is ignored
     connection = fields.get("HTTP_CONNECTION")
@@ -82,20 +84,28 @@ def parse_head(
     return head
 
 
-def _fields(block: bytes, names: FieldNames, limits: Limits) -> dict[str, str]:
+def _fields(block: str, memo: Memo, limits: Limits) -> dict[str, str]:
     fields: dict[str, str] = {}
-    for line in block.decode("latin-1").split("\r\n"):
-        name, colon, value = line.partition(":")
-        if not colon:
-            break  # what follows the last CRLF
-        key = names[name]
+    names, lines = memo.names, memo.lines
+    for line in block.split("\r\n"):
+        known = lines.get(line)
+        if known is None:
+            name, colon, value = line.partition(":")
+            if not colon:
+                break  # what follows the last CRLF
+            key = names[name]
+            value = value.strip(" \t")
+            if key in REPEATED:
+                memo.remember_line(line, key, value)
+        else:
+            key, value = known
         if key in fields:
-            value = _joined(key, fields[key], value.strip(" \t"))
+            value = _joined(key, fields[key], value)
         elif key == DROPPED:
             if limits.header_underscores == "refuse":
                 raise RefusedError(400, "header name with an underscore")
             continue
-        fields[key] = value.strip(" \t")
+        fields[key] = value
     return fields
 
 
@@ -108,6 +118,8 @@ def _joined(key: str, first: str, second: str) -> str:
 
 def _keeps_alive(connection: str, minor: int) -> bool:
     """RFC 9112 9.3: whether the connection persists after this request."""
+    if connection == "keep-alive":
+        return True
     options = [option.strip(" \t") for option in connection.lower().split(",")]
     if "close" in options:
         return False

@@ -12,7 +12,7 @@ from wsgisrv.http1 import grammar
 from wsgisrv.http1.errors import RefusedError
 from wsgisrv.http1.head import RequestHead, parse_head
 from wsgisrv.http1.limits import Limits
-from wsgisrv.http1.names import FieldNames
+from wsgisrv.http1.names import Memo
 
 _END = b"\r\n\r\n"
 _CR = 0x0D
@@ -25,16 +25,16 @@ class RequestReader:
 
     Args:
         limits: shared by all connections.
-        names: shared by all connections.
+        memo: shared by all connections.
     """
 
     __slots__ = (
-        "_block_start", "_buffer", "_checked", "_fields", "_limits", "_names", "_seen", "_skipped",
+        "_block_start", "_buffer", "_checked", "_fields", "_limits", "_memo", "_seen", "_skipped",
     )  # fmt: skip
 
-    def __init__(self, limits: Limits, names: FieldNames) -> None:
+    def __init__(self, limits: Limits, memo: Memo) -> None:
         self._limits = limits
-        self._names = names
+        self._memo = memo
         self._buffer: bytes | bytearray = b""
         self._restart()
 
@@ -63,7 +63,7 @@ class RequestReader:
         if not self._seen:
             # The usual case, complete in one piece. All that is unusual goes the other way.
             end = whole.find(_END) + 4
-            match = grammar.HEAD.fullmatch(whole, 0, end)
+            match = grammar.HEAD.fullmatch(str(whole[:end], "latin-1"))
             if match:
                 method, target, minor, block = match.groups()
                 limits = self._limits
@@ -71,13 +71,10 @@ class RequestReader:
                     len(target) <= limits.max_target_bytes
                     and len(block) <= limits.max_header_bytes
                     and len(block) <= limits.max_headers_bytes
-                    and block.count(b"\n") <= limits.max_header_count
+                    and block.count("\n") <= limits.max_header_count
                 ):
                     self._keep(whole, end)
-                    return parse_head(
-                        method.decode("ascii"), target.decode("ascii"), int(minor), block,
-                        self._names, limits,
-                    )  # fmt: skip
+                    return parse_head(method, target, int(minor), block, self._memo, limits)
         return self._by_lines(whole)
 
     def take_rest(self, most: int = -1) -> bytes:
@@ -168,7 +165,8 @@ class RequestReader:
         line, _, rest = bytes(data[:end]).partition(b"\r\n")
         method, target, version = line.decode("ascii").split(" ")
         self._keep(data, end)
-        return parse_head(method, target, int(version[-1]), rest[:-2], self._names, self._limits)
+        block = rest[:-2].decode("latin-1")
+        return parse_head(method, target, int(version[-1]), block, self._memo, self._limits)
 
 
 def _check_request_line(line: bytes, max_target_bytes: int, *, complete: bool) -> None:

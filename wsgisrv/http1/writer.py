@@ -45,6 +45,18 @@ _SPECIAL = {
 )  # fmt: skip
 
 
+class Statuses(dict[str, int]):
+    """Maps a status line of an app's to its code, once it was checked; remembers a bounded number."""
+
+    def __missing__(self, status: str) -> int:
+        if not isinstance(status, str) or not grammar.STATUS.fullmatch(status):
+            raise ResponseError(f"status {status!r} is not a three-digit code and a reason")
+        code = int(status[:3])
+        if len(status) <= _LONGEST_NAME and len(self) < _MOST_NAMES:
+            self[status] = code
+        return code
+
+
 class ResponseNames(dict[str, _Kind]):
     """Maps a response field name, spelled as the app does, to what the writer must do about it.
 
@@ -85,17 +97,25 @@ class ResponseHead:
         return self.code >= 200 and self.code != 204 and self.code != 304
 
 
-def check_head(
-    status: str, headers: Iterable[tuple[str, str]], names: ResponseNames
-) -> ResponseHead:
+class ResponseMemo:
+    """What the responses of one process have taught; shared by its connections."""
+
+    __slots__ = ("names", "statuses")
+
+    def __init__(self) -> None:
+        self.names = ResponseNames()
+        self.statuses = Statuses()
+
+
+def check_head(status: str, headers: Iterable[tuple[str, str]], memo: ResponseMemo) -> ResponseHead:
     """Checks what an app gave to start_response.
 
     Raises:
         ResponseError: for a status that is none, a name that is no token, a value with a control
             character, a second or malformed Content-Length, or a hop-by-hop header.
     """
-    if not isinstance(status, str) or not grammar.STATUS.fullmatch(status):
-        raise ResponseError(f"status {status!r} is not a three-digit code and a reason")
+    code = memo.statuses[status]
+    names = memo.names
     lines: list[str] = []
     length = -1
     has_date = False
@@ -112,7 +132,7 @@ def check_head(
                 _refuse(name, kind)
             has_date = True
         lines.append(f"{name}: {value}\r\n")
-    return ResponseHead(status, int(status[:3]), lines, length, has_date)
+    return ResponseHead(status, code, lines, length, has_date)
 
 
 def _check_value(name: str, value: object) -> None:

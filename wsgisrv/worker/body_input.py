@@ -169,7 +169,7 @@ class BodyInput:
         while True:
             began = time.monotonic()
             try:
-                raw = connection.receive_body(settings.body_timeout)
+                raw = connection.wait_data(settings.body_timeout)
             except TimeoutError:
                 raise BodyError(408, "the request body took too long to arrive") from None
             if not raw:

@@ -15,14 +15,9 @@ from __future__ import annotations
 
 import enum
 import logging
-import os
 import socket
-import struct
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-
-import greenlet
 
 from wsgisrv.http1.body import BodyDecoder, ChunkedDecoder, LengthDecoder
 from wsgisrv.http1.errors import RefusedError
@@ -30,29 +25,21 @@ from wsgisrv.http1.head import CHUNKED, RequestHead
 from wsgisrv.http1.reader import RequestReader
 from wsgisrv.http1.writer import plain_response
 from wsgisrv.worker.clock import NEVER
-from wsgisrv.worker.errors import ClientGoneError
-from wsgisrv.worker.file_wrapper import FileWrapper
 from wsgisrv.worker.gateway import Exchange
+from wsgisrv.worker.stream import RECEIVE_BYTES, Stream
 
 if TYPE_CHECKING:
     from wsgisrv.worker.worker import Worker
 
 _LOG = logging.getLogger("wsgisrv.http")
 
-RECEIVE_BYTES = 65536
 LINGER_SECONDS = 2.0
 DRAINING_LINGER_SECONDS = 0.5
 """How long a half-closed connection is read to its end; then it is closed whatever comes. A client that
 keeps its side open must not hold up a worker that wants to end."""
 
-SENDFILE_BYTES = 1024 * 1024
-"""Most of a file in one system call: what comes from a disk must not hold the hub for long."""
-
 PIPELINED_AT_ONCE = 16
 """Requests of one connection that are served before the hub looks at the others."""
-
-
-_RESET = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER: on, for no time
 
 
 class State(enum.IntEnum):
@@ -67,7 +54,7 @@ class State(enum.IntEnum):
     CLOSED = 6
 
 
-class Connection:
+class Connection(Stream):
     """Args:
     worker: shared by all connections of the process.
     sock: non-blocking and unpatched.
@@ -76,48 +63,25 @@ class Connection:
     """
 
     __slots__ = (
-        "_advancing", "_listener", "_on_readable", "_reader", "_served_at_once", "_waiter", "_waits_to_read",
-        "base_environ",
-        "body_data", "deadline", "decoder", "exchange", "fd", "peer", "sock", "state", "wake",
-        "worker",
+        "_advancing", "_reader", "_served_at_once", "base_environ", "body_data", "decoder",
+        "exchange", "peer", "state",
     )  # fmt: skip
 
     def __init__(
         self, worker: Worker, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any]
     ) -> None:
-        self.worker = worker
-        self.sock = sock
-        self.fd: int = sock.fileno()
+        super().__init__(worker, sock)
         self.peer = peer
         self.base_environ = base_environ
         self.state = State.IDLE
-        self.deadline = self.wake = NEVER
         self.decoder: BodyDecoder | None = None
         self.body_data = b""  # decoded but not yet read by the app
         self.exchange: Exchange | None = None
-        self._reader = RequestReader(worker.limits, worker.field_names)
-        self._waiter: Any = None  # the greenlet that waits for this socket
-        self._waits_to_read = False  # and for what
-        self._on_readable: Callable[[int], None] = self._readable
-        self._listener: Any = None
+        self._reader = RequestReader(worker.limits, worker.memo)
         self._served_at_once = 0
         self._advancing = False
-        self._listen()
+        self.listen()
         worker.clock.watch(self, time.monotonic() + worker.settings.header_timeout)
-
-    # Listening
-
-    def _listen(self) -> None:
-        if self._listener is None:
-            hub = self.worker.hub
-            self._listener = hub.add(hub.READ, self.fd, self._on_readable, _ignore, None)
-            # The hub notes who listens; a request that did would never be let go of.
-            self._listener.greenlet = hub.greenlet
-
-    def _pause(self) -> None:
-        if self._listener is not None:
-            self.worker.hub.remove(self._listener)
-            self._listener = None
 
     def _readable(self, _fd: int) -> None:
         try:
@@ -128,7 +92,7 @@ class Connection:
                 if self._waits_to_read:
                     self._wake_waiter()
                 else:
-                    self._pause()
+                    self.pause()
             elif state == State.FIRST_CHUNK:
                 self._read_first_chunk()
             elif state == State.DRAINING:
@@ -190,12 +154,12 @@ class Connection:
             self.worker.clock.watch(self, time.monotonic() + self.worker.settings.header_timeout)
 
     def _advance_later(self) -> None:
-        self._pause()
+        self.pause()
         self.worker.hub.schedule_call_global(0, self._advance_now)
 
     def _advance_now(self) -> None:
         if self.state == State.IDLE:
-            self._listen()
+            self.listen()
             self._served_at_once = 0
             self._advance(b"")
 
@@ -276,115 +240,6 @@ class Connection:
         """Whether the whole body has come from the client."""
         return self.decoder is None or self.decoder.is_complete
 
-    # Waiting. Runs in: pool greenlet
-
-    def receive_body(self, seconds: float) -> bytes:
-        """Waits at most ``seconds`` for raw bytes of the body; b"" at EOF. Runs in: pool greenlet.
-
-        Raises:
-            TimeoutError: when none came.
-        """
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                data: bytes = self.sock.recv(RECEIVE_BYTES)
-            except (BlockingIOError, InterruptedError):
-                self._listen()
-                self._waits_to_read = True
-                self._wait(deadline)
-            except OSError:
-                return b""
-            else:
-                self.worker.counters.bytes_in += len(data)
-                return data
-
-    def send(self, data: bytes) -> None:
-        """Sends all of ``data``, waiting for a client that is slow. Runs in: pool greenlet.
-
-        Raises:
-            ClientGoneError: when it went away or took nothing for ``write_timeout``.
-        """
-        try:
-            sent = self.sock.send(data)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        except OSError as error:
-            raise ClientGoneError(*error.args) from None
-        self.worker.counters.bytes_out += sent
-        if sent < len(data):
-            self._send_rest(memoryview(data)[sent:])
-
-    def _send_rest(self, rest: memoryview) -> None:
-        while rest:
-            self._wait_writable()
-            try:
-                sent = self.sock.send(rest)
-            except (BlockingIOError, InterruptedError):
-                continue
-            except OSError as error:
-                raise ClientGoneError(*error.args) from None
-            self.worker.counters.bytes_out += sent
-            rest = rest[sent:]
-
-    def send_file(self, wrapper: FileWrapper, count: int) -> None:
-        """Sends ``count`` bytes from the file's position by sendfile(2). Runs in: pool greenlet.
-
-        Raises:
-            ClientGoneError: as for ``send``, or when the file has become shorter.
-        """
-        source = wrapper.fileno()
-        at = wrapper.tell()
-        end = at + count
-        while at < end:
-            try:
-                sent = os.sendfile(self.fd, source, at, min(end - at, SENDFILE_BYTES))
-            except (BlockingIOError, InterruptedError):
-                self._wait_writable()
-                continue
-            except OSError as error:
-                raise ClientGoneError(*error.args) from None
-            if not sent:
-                raise ClientGoneError("the file became shorter while it was sent")
-            self.worker.counters.bytes_out += sent
-            at += sent
-
-    def _wait_writable(self) -> None:
-        hub = self.worker.hub
-        listener = hub.add(hub.WRITE, self.fd, self._writable, _ignore, None)
-        try:
-            self._wait(time.monotonic() + self.worker.settings.write_timeout)
-        except TimeoutError:
-            raise ClientGoneError("the client takes nothing of the response") from None
-        finally:
-            hub.remove(listener)
-
-    def _writable(self, _fd: int) -> None:
-        self._wake_waiter()
-
-    def _wait(self, deadline: float) -> None:
-        """Waits for a listener of this socket. Runs in: pool greenlet.
-
-        Raises:
-            TimeoutError: at the deadline.
-        """
-        if self._waiter is not None:
-            raise RuntimeError(
-                "two greenlets wait for one connection; an app may use it from one only"
-            )
-        self._waiter = greenlet.getcurrent()
-        self.worker.clock.watch(self, deadline)
-        try:
-            in_time = self.worker.hub.switch()
-        finally:
-            self._waiter = None
-            self._waits_to_read = False
-            self.deadline = NEVER
-        if not in_time:
-            raise TimeoutError
-
-    def _wake_waiter(self) -> None:
-        self._waiter.switch(True)
-
     # The end of a request. Runs in: pool greenlet, or the hub for a refused one
 
     def finish(self, keep: bool) -> None:
@@ -399,7 +254,7 @@ class Connection:
         if self.decoder is not None:
             if not self.decoder.is_complete:
                 self.state = State.DRAINING
-                self._listen()
+                self.listen()
                 self.worker.clock.watch(self, time.monotonic() + self.worker.settings.body_timeout)
                 return
             self.decoder = None
@@ -409,7 +264,7 @@ class Connection:
         self.state = State.IDLE
         self.worker.clock.watch(self, time.monotonic() + self.worker.settings.keepalive_timeout)
         if self._listener is None:
-            self._listen()
+            self.listen()
         if not self._advancing and not self._reader.is_idle:
             self._advance_later()
 
@@ -449,44 +304,29 @@ class Connection:
             self.close()
             return
         self.state = State.LINGERING
-        self._listen()
+        self.listen()
         seconds = DRAINING_LINGER_SECONDS if self.worker.is_draining else LINGER_SECONDS
         self.worker.clock.watch(self, time.monotonic() + seconds)
 
     def _linger(self) -> None:
         self._receive()
 
-    def abort(self) -> None:
-        """Ends the connection so that the client cannot take the response for a complete one.
-
-        RST rather than FIN: a body that lasts to the end of the connection has no other sign.
-        """
-        try:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        except OSError as error:
-            _LOG.debug("the connection was gone already: %s", error)
-        self.close()
-
     def close(self) -> None:
         """Ends the connection at once; does nothing the second time."""
         if self.state == State.CLOSED:
             return
         self.state = State.CLOSED
-        self._pause()
-        self.worker.clock.forget(self)
-        self.sock.close()
+        super().close()
         self.worker.forget(self)
 
     def expire(self) -> None:
         """Ends what took too long. Runs in: hub, from the clock."""
-        counters = self.worker.counters
-        if self._waiter is not None:
-            counters.timed_out += 1
-            self._waiter.switch(False)
+        if self.state == State.RUNNING:
+            super().expire()
         elif self.state in (State.HEAD, State.FIRST_CHUNK):
-            counters.timed_out += 1
+            self.worker.counters.timed_out += 1
             self.refuse(RefusedError(408, "the request took too long to arrive"))
-        elif self.state != State.RUNNING:
+        else:
             self.close()
 
     def drain_worker(self) -> None:
@@ -495,7 +335,3 @@ class Connection:
             self._readable(self.fd)  # first bytes that have come already are a request
             if self.state == State.IDLE:
                 self.close()
-
-
-def _ignore(_error: BaseException) -> None:
-    """The listener's throwback: the connection closes its own descriptor, nobody else does."""

@@ -15,14 +15,13 @@ class Counters:
     """Counts since the worker's start."""
 
     __slots__ = (
-        "accepted", "bytes_in", "bytes_out", "connections", "in_flight", "latency", "latency_sum",
+        "accepted", "bytes_in", "bytes_out", "connections", "latency", "latency_sum",
         "refused", "requests", "status", "timed_out",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.accepted = 0
         self.connections = 0  # open now
-        self.in_flight = 0  # running now
         self.requests = 0
         self.bytes_in = 0
         self.bytes_out = 0
@@ -40,11 +39,11 @@ class Counters:
         if status:
             self.status[status[0]] += 1
 
-    def publish(self, slot: Slot, waiting: int) -> None:
+    def publish(self, slot: Slot, running: int, waiting: int) -> None:
         """Writes everything to the worker's slot."""
         words = slot.words
         words[Word.CONNECTIONS] = self.connections
-        words[Word.IN_FLIGHT] = self.in_flight
+        words[Word.IN_FLIGHT] = running
         words[Word.WAITING] = waiting
         words[Word.ACCEPTED] = self.accepted
         words[Word.REQUESTS] = self.requests

@@ -141,7 +141,7 @@ class Exchange:
                 exc_info = None  # PEP 3333: avoid a circular reference
         elif self._response is not None:
             raise ResponseError("start_response() was called twice without exc_info")
-        self._response = check_head(status, headers, self.connection.worker.response_names)
+        self._response = check_head(status, headers, self.connection.worker.response_memo)
         return self.write
 
     def write(self, data: bytes) -> None:
@@ -164,7 +164,7 @@ class Exchange:
 
     def _answer(self, result: Iterable[bytes]) -> None:
         try:
-            if isinstance(result, list | tuple):
+            if isinstance(result, (list, tuple)):
                 self._answer_whole(result)
             elif isinstance(result, FileWrapper) and result.regular_file_bytes() is not None:
                 self._answer_file(result)

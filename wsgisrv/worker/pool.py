@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import collections
 import logging
-import sys
-import weakref
 from collections.abc import Callable
+from sys import getrefcount
 from typing import Any, Protocol
+from weakref import getweakrefcount
 
 import greenlet
 from eventlet import event, greenpool
@@ -102,7 +102,7 @@ class RequestPool(greenpool.GreenPool):  # type: ignore[misc]
         parked = self._parked
         while parked:
             taken = parked.popleft()
-            if sys.getrefcount(taken) == self._clean_count and not weakref.getweakrefcount(taken):
+            if getrefcount(taken) == self._clean_count and not getweakrefcount(taken):
                 break
         else:
             taken = RequestGreenlet(self._loop, self._hub.greenlet)
@@ -143,7 +143,7 @@ class RequestPool(greenpool.GreenPool):  # type: ignore[misc]
         parked_in.switch()
         del parked_in
         taken = parked.popleft()
-        return sys.getrefcount(taken)
+        return getrefcount(taken)
 
     # GreenPool's
 

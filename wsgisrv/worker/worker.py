@@ -24,8 +24,8 @@ from wsgisrv.channel import ChannelClosedError, Kind, Message
 from wsgisrv.context import WorkerContext
 from wsgisrv.errors import SystemRefusedError
 from wsgisrv.http1.limits import Limits
-from wsgisrv.http1.names import FieldNames
-from wsgisrv.http1.writer import ResponseNames
+from wsgisrv.http1.names import Memo
+from wsgisrv.http1.writer import ResponseMemo
 from wsgisrv.scoreboard import ROWS, Real, State, Word
 from wsgisrv.worker.acceptor import Acceptor
 from wsgisrv.worker.access_log import AccessLog
@@ -68,8 +68,8 @@ class Worker:
             max_body_bytes=settings.max_body_bytes,
             header_underscores=settings.header_underscores,
         )
-        self.field_names = FieldNames()
-        self.response_names = ResponseNames()
+        self.memo = Memo()
+        self.response_memo = ResponseMemo()
         self.counters = Counters()
         self.pool = RequestPool(hub, settings.pool_size)
         self.clock = Clock(hub, self._on_tick)
@@ -206,20 +206,17 @@ class Worker:
 
     def begin(self, exchange: Exchange) -> None:
         """A request begins to run. Runs in: pool greenlet."""
-        self.counters.in_flight += 1
         if self._rows:
             exchange.row = row = self._rows.pop()
             self._slot.begin_request(row, exchange.started, exchange.head.line.encode("ascii"))
 
     def end(self, exchange: Exchange) -> None:
         """A request was answered, or its client is gone. Runs in: pool greenlet."""
-        counters = self.counters
-        counters.in_flight -= 1
         if exchange.row >= 0:
             self._slot.end_request(exchange.row)
             self._rows.append(exchange.row)
         seconds = time.monotonic() - exchange.started
-        counters.note(exchange.status, seconds)
+        self.counters.note(exchange.status, seconds)
         if self._access_log.is_on:
             self._access_log.note(exchange, seconds)
 
@@ -237,7 +234,7 @@ class Worker:
         slot.reals[Real.HUB_LAG] = lag
         counters = self.counters
         counters.connections = len(self._connections)
-        counters.publish(slot, self.pool.requests_waiting())
+        counters.publish(slot, self.pool.running(), self.pool.requests_waiting())
         self._access_log.flush()
 
 

@@ -11,10 +11,10 @@ from wsgisrv.http1.body import BodyDecoder, ChunkedDecoder, LengthDecoder
 from wsgisrv.http1.errors import RefusedError
 from wsgisrv.http1.head import CHUNKED
 from wsgisrv.http1.limits import Limits
-from wsgisrv.http1.names import FieldNames
+from wsgisrv.http1.names import Memo
 from wsgisrv.http1.reader import RequestReader
 
-NAMES = FieldNames()
+MEMO = Memo()
 
 Seen = tuple[int, str, dict[str, str], bytes]
 """Status, path, fields and body; a refused request has only the status."""
@@ -38,7 +38,7 @@ def read(pieces: Iterable[bytes], limits: Limits) -> list[Seen]:
 
 
 def _requests(pieces: Iterable[bytes], limits: Limits) -> Iterator[Seen]:
-    reader = RequestReader(limits, NAMES)
+    reader = RequestReader(limits, MEMO)
     source = iter(pieces)
     for piece in source:
         head = reader.receive(piece)

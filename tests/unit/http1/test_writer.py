@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wsgisrv.http1.writer import ResponseError, ResponseNames, check_head, plain_response
+from wsgisrv.http1.writer import ResponseError, ResponseMemo, check_head, plain_response
 
-NAMES = ResponseNames()
+MEMO = ResponseMemo()
 
 
 @given(
@@ -21,7 +21,7 @@ def test_no_text_of_an_app_ends_a_line_of_the_head(
     status: str, headers: list[tuple[str, str]]
 ) -> None:
     try:
-        head = check_head("200 " + status, headers, NAMES)
+        head = check_head("200 " + status, headers, MEMO)
     except ResponseError:
         return
     for line in (head.status + "\r\n", *head.lines):
@@ -30,7 +30,7 @@ def test_no_text_of_an_app_ends_a_line_of_the_head(
 
 
 def test_a_length_is_taken_out_of_the_lines() -> None:
-    head = check_head("200 OK", [("Content-LENGTH", "5"), ("A", "b")], NAMES)
+    head = check_head("200 OK", [("Content-LENGTH", "5"), ("A", "b")], MEMO)
     assert (head.length, head.lines, head.code) == (5, ["A: b\r\n"], 200)
 
 
@@ -40,11 +40,11 @@ def test_a_length_is_taken_out_of_the_lines() -> None:
 )
 def test_what_may_not_be_sent_is_refused(headers: Any) -> None:
     with pytest.raises(ResponseError):
-        check_head("200 OK", headers, NAMES)
+        check_head("200 OK", headers, MEMO)
 
 
 def test_names_are_remembered_up_to_a_bound() -> None:
-    names = ResponseNames()
+    names = ResponseMemo().names
     for number in range(5000):
         assert not names[f"X-{number}"]
     assert len(names) <= 1024

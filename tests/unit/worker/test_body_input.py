@@ -35,7 +35,7 @@ class Client:
     def body_is_complete(self) -> bool:
         return bool(self.decoder.is_complete)
 
-    def receive_body(self, seconds: float) -> bytes:
+    def wait_data(self, seconds: float) -> bytes:
         return self.pieces.pop(0) if self.pieces else b""
 
     def send(self, data: bytes) -> None:

@@ -1,0 +1,166 @@
+"""One route as the router keeps it: its shape, its action, and how its path arguments are read.
+
+Rules: made at start; ``match`` gives what routes.Route.match would, without controller and action, for a
+path of the entry's shape. Two differences are meant. A path has to match as a whole, where Routes' ``$``
+forgives a line feed at the end. And an action that does not take ``format`` (Routes adds ``.:(format)`` to
+every path of a resource) does not answer paths that have one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wsgisrv.api.controller import Action, actions_of
+from wsgisrv.api.shape import shape_of
+from wsgisrv.errors import ConfigError
+
+Match = tuple[Action, dict[str, Any]]
+"""The action that answers and its named path arguments."""
+
+_NOT_ARGUMENTS = ("controller", "action")
+_RESOURCE_ACTIONS = ("index", "create", "new", "show", "edit", "update", "delete")
+
+
+class Entry:
+    """Args:
+    route: of routes.Mapper, with its regexp made.
+    rank: place in the order in which routes are tried.
+    controllers: by the names that the mapper knows.
+    place: ``file:line`` of the declaration.
+
+    Raises:
+        ConfigError: when the route cannot be answered.
+    """
+
+    __slots__ = (
+        "_action", "_actions", "_constants", "_controllers", "_fallbacks", "_no_format",
+        "_variables", "methods", "needs_environ", "place", "rank", "route", "shape",
+    )  # fmt: skip
+
+    def __init__(
+        self, route: Any, rank: int, controllers: Mapping[str, object], place: str
+    ) -> None:
+        self.route = route
+        self.shape = shape_of(route)
+        self.rank = (-len(self.shape.beginning), rank)
+        self.place = place
+        conditions = route.conditions or {}
+        methods = conditions.get("method")
+        self.methods = [methods] if isinstance(methods, str) else methods
+        self.needs_environ = bool(conditions.keys() - {"method"})
+        self._variables = self.shape.variables
+        in_path = route.regmatch.groupindex
+        self._constants = {
+            name: value
+            for name, value in route.defaults.items()
+            if name not in in_path and name not in _NOT_ARGUMENTS
+        }
+        self._fallbacks = {
+            name: value for name, value in route.defaults.items() if name in in_path and value
+        }
+        self._no_format = False
+        self._action: Action | None = None
+        self._actions: Mapping[str, Action] = {}
+        self._controllers: Mapping[str, Mapping[str, Action]] = {}
+        self._resolve(controllers, in_path)
+
+    def check_answered(self) -> bool:
+        """Whether there is an action.
+
+        Raises:
+            ConfigError: when there is none, but for the seven that Routes declares of every resource.
+        """
+        if self._action or self._actions or self._controllers:
+            return True
+        action = self.route.defaults.get("action")
+        if not self.route.collection_name or action not in _RESOURCE_ACTIONS:
+            raise ConfigError(f"{self.place}: {self.route.routepath}: no action {action!r}")
+        return False
+
+    def match(self, path: str, segments: Sequence[str]) -> Match | None:
+        """Returns the match, if ``path`` has one.
+
+        Args:
+            segments: of the path, at least as many as the shape has.
+        """
+        if self._variables is None:
+            return self._match_regexp(path)
+        arguments = {}
+        for name, place in self._variables:
+            value = segments[place]
+            if not value:
+                return None
+            arguments[name] = value
+        return self._with_action(arguments)
+
+    def match_environ(self, path: str, environ: dict[str, Any]) -> Match | None:
+        """Returns the match, if there is one, of a route with conditions on the request."""
+        if not self.route.regmatch.fullmatch(path):
+            return None
+        found = self.route.match(path, environ)
+        return self.take(found) if isinstance(found, dict) else None
+
+    def take(self, found: dict[str, Any]) -> Match | None:
+        """Returns the match for what Routes found."""
+        if self._no_format and found.pop("format", None) is not None:
+            return None
+        if self._action is not None:
+            for name in _NOT_ARGUMENTS:
+                found.pop(name, None)
+            return self._action, found
+        actions = self._actions
+        if self._controllers:
+            actions = self._controllers.get(found.pop("controller") or "", {})
+        found.pop("controller", None)
+        action = actions.get(found.pop("action", None) or "")
+        return None if action is None else (action, found)
+
+    def _match_regexp(self, path: str) -> Match | None:
+        match = self.route.regmatch.fullmatch(path)
+        if match is None:
+            return None
+        arguments = match.groupdict()
+        for name, value in self._fallbacks.items():
+            if not arguments[name]:
+                arguments[name] = value
+        return self._with_action(arguments)
+
+    def _with_action(self, arguments: dict[str, Any]) -> Match | None:
+        if self._constants:
+            arguments.update(self._constants)
+        if self._action is not None and not self._no_format:
+            return self._action, arguments
+        for name in _NOT_ARGUMENTS:
+            if name not in arguments and name in self.route.defaults:
+                arguments[name] = self.route.defaults[name]
+        return self.take(arguments)
+
+    def _resolve(self, controllers: Mapping[str, object], in_path: Mapping[str, int]) -> None:
+        """Finds the action, or those among which the path chooses."""
+        arguments = {*in_path, *self._constants} - set(_NOT_ARGUMENTS)
+        if "controller" in in_path:
+            self._controllers = {
+                name: _callable_with(arguments, actions_of(controller))
+                for name, controller in controllers.items()
+            }
+            return
+        name = self.route.defaults.get("controller")
+        if name not in controllers:
+            raise ConfigError(f"{self.place}: {self.route.routepath}: no controller {name!r}")
+        actions = actions_of(controllers[name])
+        if "action" in in_path:
+            self._actions = _callable_with(arguments, actions)
+            return
+        self._action = actions.get(self.route.defaults.get("action"))
+        if self._action is None:
+            return
+        if "format" in arguments and not self._action.takes("format"):
+            self._no_format = True
+            arguments.discard("format")
+        if complaint := self._action.complaint(arguments):
+            raise ConfigError(f"{self.place}: {self.route.routepath}: {complaint}")
+
+
+def _callable_with(arguments: set[str], actions: Mapping[str, Action]) -> dict[str, Action]:
+    return {name: one for name, one in actions.items() if not one.complaint(arguments)}

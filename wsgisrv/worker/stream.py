@@ -1,0 +1,213 @@
+"""A socket that a greenlet may wait for while the hub drives it.
+
+Rules: one persistent read listener, which ``pause`` takes off the hub and ``listen`` puts back; at most one
+greenlet waits, for one thing, until a deadline of the worker's clock. The methods that wait say so.
+
+Facts about eventlet's hubs: what a wake-up found is called to the end even if an earlier callback took
+the listener off, so a callback may come late, and whoever is woken looks again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import greenlet
+
+from wsgisrv.worker.clock import NEVER
+from wsgisrv.worker.errors import ClientGoneError
+from wsgisrv.worker.file_wrapper import FileWrapper
+
+if TYPE_CHECKING:
+    from wsgisrv.worker.worker import Worker
+
+_LOG = logging.getLogger("wsgisrv.http")
+
+RECEIVE_BYTES = 65536
+
+SENDFILE_BYTES = 1024 * 1024
+"""Most of a file in one system call: what comes from a disk must not hold the hub for long."""
+
+_RESET = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER: on, for no time
+
+
+class Stream:
+    """Args:
+    worker: whose hub and clock it lives by.
+    sock: non-blocking and unpatched.
+    """
+
+    __slots__ = (
+        "_listener", "_on_readable", "_waiter", "_waits_to_read", "deadline", "fd", "sock", "wake",
+        "worker",
+    )  # fmt: skip
+
+    def __init__(self, worker: Worker, sock: Any) -> None:
+        self.worker = worker
+        self.sock = sock
+        self.fd: int = sock.fileno()
+        self.deadline = self.wake = NEVER
+        self._on_readable: Callable[[int], None] = self._readable
+        self._listener: Any = None
+        self._waiter: Any = None  # the greenlet that waits for this socket
+        self._waits_to_read = False  # and for what
+
+    def _readable(self, _fd: int) -> None:
+        """Called by the hub when there is something to read, or the end. Runs in: hub."""
+        raise NotImplementedError
+
+    def listen(self) -> None:
+        """Has ``_readable`` called from now on."""
+        if self._listener is None:
+            hub = self.worker.hub
+            self._listener = hub.add(hub.READ, self.fd, self._on_readable, _ignore, None)
+            # The hub notes who listens; a request that did would never be let go of.
+            self._listener.greenlet = hub.greenlet
+
+    def pause(self) -> None:
+        """Has it called no more."""
+        if self._listener is not None:
+            self.worker.hub.remove(self._listener)
+            self._listener = None
+
+    def wait_data(self, seconds: float) -> bytes:
+        """Waits at most ``seconds`` for raw bytes of the body; b"" at EOF. Runs in: pool greenlet.
+
+        Raises:
+            TimeoutError: when none came.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                data: bytes = self.sock.recv(RECEIVE_BYTES)
+            except (BlockingIOError, InterruptedError):
+                self.listen()
+                self._waits_to_read = True
+                self._wait(deadline)
+            except OSError:
+                return b""
+            else:
+                self.worker.counters.bytes_in += len(data)
+                return data
+
+    def send(self, data: bytes) -> None:
+        """Sends all of ``data``, waiting for a client that is slow. Runs in: pool greenlet.
+
+        Raises:
+            ClientGoneError: when it went away or took nothing for ``write_timeout``.
+        """
+        try:
+            sent = self.sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as error:
+            raise ClientGoneError(*error.args) from None
+        self.worker.counters.bytes_out += sent
+        if sent < len(data):
+            self._send_rest(memoryview(data)[sent:])
+
+    def _send_rest(self, rest: memoryview) -> None:
+        while rest:
+            self._wait_writable()
+            try:
+                sent = self.sock.send(rest)
+            except (BlockingIOError, InterruptedError):
+                continue
+            except OSError as error:
+                raise ClientGoneError(*error.args) from None
+            self.worker.counters.bytes_out += sent
+            rest = rest[sent:]
+
+    def send_file(self, wrapper: FileWrapper, count: int) -> None:
+        """Sends ``count`` bytes from the file's position by sendfile(2). Runs in: pool greenlet.
+
+        Raises:
+            ClientGoneError: as for ``send``, or when the file has become shorter.
+        """
+        source = wrapper.fileno()
+        at = wrapper.tell()
+        end = at + count
+        while at < end:
+            try:
+                sent = os.sendfile(self.fd, source, at, min(end - at, SENDFILE_BYTES))
+            except (BlockingIOError, InterruptedError):
+                self._wait_writable()
+                continue
+            except OSError as error:
+                raise ClientGoneError(*error.args) from None
+            if not sent:
+                raise ClientGoneError("the file became shorter while it was sent")
+            self.worker.counters.bytes_out += sent
+            at += sent
+
+    def _wait_writable(self) -> None:
+        hub = self.worker.hub
+        listener = hub.add(hub.WRITE, self.fd, self._writable, _ignore, None)
+        try:
+            self._wait(time.monotonic() + self.worker.settings.write_timeout)
+        except TimeoutError:
+            raise ClientGoneError("the client takes nothing of the response") from None
+        finally:
+            hub.remove(listener)
+
+    def _writable(self, _fd: int) -> None:
+        self._wake_waiter()
+
+    def _wait(self, deadline: float) -> None:
+        """Waits for a listener of this socket. Runs in: pool greenlet.
+
+        Raises:
+            TimeoutError: at the deadline.
+        """
+        if self._waiter is not None:
+            raise RuntimeError(
+                "two greenlets wait for one connection; an app may use it from one only"
+            )
+        self._waiter = greenlet.getcurrent()
+        self.worker.clock.watch(self, deadline)
+        try:
+            in_time = self.worker.hub.switch()
+        finally:
+            self._waiter = None
+            self._waits_to_read = False
+            self.deadline = NEVER
+        if not in_time:
+            raise TimeoutError
+
+    def _wake_waiter(self) -> None:
+        if self._waiter is not None:
+            self._waiter.switch(True)
+
+    def abort(self) -> None:
+        """Ends the connection so that the client cannot take a response for a complete one.
+
+        RST rather than FIN: a body that lasts to the end of the connection has no other sign.
+        """
+        try:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        except OSError as error:
+            _LOG.debug("the connection was gone already: %s", error)
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection at once; whoever waits for it is woken and finds it closed."""
+        self.pause()
+        self.worker.clock.forget(self)
+        self.sock.close()
+        if self._waiter is not None:
+            self.worker.hub.schedule_call_global(0, self._wake_waiter)
+
+    def expire(self) -> None:
+        """Wakes whoever waits, with a TimeoutError. Runs in: hub, from the clock."""
+        if self._waiter is not None:
+            self.worker.counters.timed_out += 1
+            self._waiter.switch(False)
+
+
+def _ignore(_error: BaseException) -> None:
+    """The listener's throwback: a stream closes its own descriptor, nobody else does."""
