@@ -16,6 +16,14 @@ def factory(global_conf: dict[str, str], app: str) -> WSGIApplication:
     return serve
 
 
+def _what_a_child_finds(mark: str) -> str:
+    """Runs in a greenlet that a request has started, and leaves the mark there."""
+    found = getattr(LOCAL, "mark", "") + VARIABLE.get()
+    LOCAL.mark = mark
+    VARIABLE.set(mark)
+    return found
+
+
 def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answers what it found, and leaves the query behind; ``/wait`` lets others run in between."""
     mark = environ["QUERY_STRING"]
@@ -33,6 +41,14 @@ def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
         import eventlet
 
         eventlet.Timeout(0.3)  # left running, as a careless app does
+    if environ["PATH_INFO"] == "/name":
+        found = threading.current_thread().name
+        found = mark if found == mark else ""
+        threading.current_thread().name = mark
+    if environ["PATH_INFO"] == "/spawn":
+        import eventlet
+
+        found = eventlet.spawn(_what_a_child_finds, mark).wait()
     if environ["PATH_INFO"] == "/sleep":
         time.sleep(float(mark))
         found = "slept"
