@@ -17,7 +17,7 @@ def server() -> Iterator[Server]:
         yield server
 
 
-@pytest.mark.parametrize("path", ["/local", "/context", "/both", "/spawn"])
+@pytest.mark.parametrize("path", ["/local", "/context", "/both", "/spawn", "/attribute"])
 def test_nothing_is_left_by_the_requests_before(path: str, server: Server) -> None:
     for _ in range(3):
         with server.connect() as client:
@@ -34,6 +34,11 @@ def test_nothing_is_left_by_pipelined_requests(server: Server) -> None:
 def test_the_name_of_its_thread_ends_with_a_request(server: Server) -> None:
     with server.connect() as client:
         assert [client.get("/name?mark").body for _ in range(20)] == [b""] * 20
+
+
+def test_what_threading_knows_of_a_request_ends_with_it(server: Server) -> None:
+    with server.connect() as client:
+        assert len({client.get("/threads").body for _ in range(20)}) == 1
 
 
 def test_nothing_is_left_by_a_burst_whose_greenlets_are_parked(server: Server) -> None:
