@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -194,3 +196,23 @@ def cpu_seconds(pid: int) -> float:
     """Returns what the process has used (proc(5), utime and stime)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_two_workers_share_connections_that_are_made_one_after_another() -> None:
+    with serve("tests.apps.basic:pid", workers=2) as server, contextlib.ExitStack() as stack:
+        wait_until_both_have_ticked(server)
+        clients = [stack.enter_context(server.connect()) for _ in range(64)]
+        shares = Counter(client.get().body for client in clients)
+        assert min(shares.values()) >= 64 * 0.4, shares
+
+
+def wait_until_both_have_ticked(server: Server) -> None:
+    """Waits until each of two workers has written its access log: by then they know of each other."""
+    pids: set[bytes] = set()
+    asked = 0
+    with contextlib.ExitStack() as stack:
+        while len(pids) < 2:
+            pids.add(stack.enter_context(server.connect()).get(f"/tick{asked}").body)
+            asked += 1
+    for number in range(asked):
+        server.wait_line(f"GET /tick{number} ")

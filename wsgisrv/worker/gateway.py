@@ -29,14 +29,12 @@ from wsgisrv.http1.writer import (
 from wsgisrv.worker.body_input import NO_BODY, BodyInput
 from wsgisrv.worker.errors import BodyError, ClientGoneError
 from wsgisrv.worker.file_wrapper import FileWrapper
+from wsgisrv.worker.stream import JOIN_BYTES
 
 if TYPE_CHECKING:
     from wsgisrv.worker.connection import Connection
 
 _LOG = logging.getLogger("wsgisrv.app")
-
-JOIN_BYTES = 65536
-"""Pieces up to this size together are copied into one send; larger ones are not worth the copy."""
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
@@ -194,11 +192,7 @@ class Exchange:
             self.connection.send(head)
             return
         self.body_bytes = len(body)
-        if len(body) <= JOIN_BYTES:
-            self.connection.send(head + body)
-        else:
-            self.connection.send(head)
-            self.connection.send(body)
+        self.connection.send_both(head, body)
 
     def _answer_file(self, wrapper: FileWrapper) -> None:
         """Answers with a regular file, by sendfile(2): no byte of it passes through Python."""
@@ -281,8 +275,7 @@ class Exchange:
             if len(data) <= JOIN_BYTES:
                 self.connection.send(b"%b%b%b\r\n" % (head, size, data))
                 return
-            self.connection.send(head + size)
-            self.connection.send(data)
+            self.connection.send_both(head + size, data)
             self.connection.send(b"\r\n")
             return
         if self._framing == _NO_BODY:
@@ -291,11 +284,10 @@ class Exchange:
             raise ResponseError("the body is longer than its Content-Length")
         self._left -= len(data)
         self.body_bytes += len(data)
-        if head and len(data) > JOIN_BYTES:
-            self.connection.send(head)
-            head = b""
-        if head or data:
-            self.connection.send(head + data if head else data)
+        if head:
+            self.connection.send_both(head, data)
+        elif data:
+            self.connection.send(data)
 
     def _finish(self) -> None:
         if not self.sent_head:
