@@ -7,6 +7,7 @@ would hide whatever else it keeps.
 from __future__ import annotations
 
 import contextvars
+import gc
 import threading
 import time
 from collections.abc import Iterable
@@ -51,7 +52,8 @@ def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
         threading.current_thread().name = mark
     if environ["PATH_INFO"] == "/threads":
         threading.current_thread()
-        found = str(threading.active_count())
+        kinds = [type(one).__name__ for one in gc.get_objects()]
+        found = str(kinds.count("RequestGreenlet"))
     if environ["PATH_INFO"] == "/attribute":
         import greenlet
 

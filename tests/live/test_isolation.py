@@ -36,9 +36,10 @@ def test_the_name_of_its_thread_ends_with_a_request(server: Server) -> None:
         assert [client.get("/name?mark").body for _ in range(20)] == [b""] * 20
 
 
-def test_what_threading_knows_of_a_request_ends_with_it(server: Server) -> None:
+def test_threading_keeps_no_greenlet_of_a_request_that_has_ended(server: Server) -> None:
     with server.connect() as client:
-        assert len({client.get("/threads").body for _ in range(20)}) == 1
+        counts = [int(client.get("/threads").body) for _ in range(20)]
+    assert counts[-1] <= counts[0] + 1
 
 
 def test_nothing_is_left_by_a_burst_whose_greenlets_are_parked(server: Server) -> None:
