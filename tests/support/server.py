@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -156,10 +157,15 @@ def run(
 
 
 def _kill(pids: Sequence[int]) -> None:
-    """Ends what is left after a failure of the session that the server was started in."""
+    """Ends what is left of the session that the server was started in, and waits until it is gone."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            descriptor = os.pidfd_open(pid)
+            try:
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                select.select([descriptor], [], [], DEADLINE)
+            finally:
+                os.close(descriptor)
 
 
 def group_of(leader: int) -> list[int]:
