@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -79,18 +80,30 @@ def test_a_connection_that_says_nothing_is_closed_without_a_word() -> None:
         client.assert_eof()
 
 
-def test_a_body_that_stops_is_answered_408() -> None:
-    with serve(ECHO, workers=1, body_timeout=0.3) as server, server.connect() as client:
-        client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+@pytest.mark.parametrize(
+    "stopped",
+    [
+        b"Content-Length: 9\r\n\r\n",
+        b"Content-Length: 9\r\n\r\nhalf",
+        b"Transfer-Encoding: chunked\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n5",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhel",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n",
+    ],
+)
+def test_a_body_that_stops_is_answered_408(stopped: bytes, impatient: Server) -> None:
+    with impatient.connect() as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: x\r\n" + stopped)
         assert client.response().status == 408
         client.assert_eof()
 
 
-def test_a_chunked_body_that_never_begins_is_answered_408() -> None:
-    with serve(ECHO, workers=1, body_timeout=0.3) as server, server.connect() as client:
-        client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-        assert client.response().status == 408
-        client.assert_eof()
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[Server]:
+    with serve(ECHO, workers=1, body_timeout=0.3) as server:
+        yield server
 
 
 def test_a_body_below_min_body_rate_is_answered_408() -> None:
