@@ -191,17 +191,19 @@ class Roster:
             yield from self._fail_start(reason, exit_code, now)
             return
         yield Announce("warning", reason)
-        self._delay(worker, now)
+        yield from self._delay(worker, now)
 
-    def _delay(self, worker: _Worker, now: float) -> None:
+    def _delay(self, worker: _Worker, now: float) -> Iterator[Action]:
         """Decides when the replacement may come: at once after a long life, else later and later."""
         if worker.ready_at is not None and (worker.aborted or now - worker.ready_at >= LONG_ENOUGH):
             self._early_deaths = 0
             return
         if now < self._not_before:
             return  # workers that die together are one early death
-        self._not_before = now + min(FIRST_DELAY * 2**self._early_deaths, LONGEST_DELAY)
+        delay = min(FIRST_DELAY * 2**self._early_deaths, LONGEST_DELAY)
+        self._not_before = now + delay
         self._early_deaths = min(self._early_deaths + 1, 16)
+        yield Announce("warning", f"workers die early; the next is spawned in {delay:g} s")
 
     def _fail_start(self, reason: str, exit_code: int, now: float) -> Iterator[Action]:
         self._halt = Halt(exit_code or BOOT_FAILED, reason)

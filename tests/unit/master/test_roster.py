@@ -206,7 +206,7 @@ def test_a_fork_refused_after_the_master_was_stopped_is_tried_again_as_soon_as_e
     service.now += 3600
     assert ids(Spawn, service.tell(died(1))) == [3]
     service.tell(SpawnFailed(3, "cannot fork"))
-    assert ids(Spawn, service.pass_time(1)) == [4]
+    assert ids(Spawn, service.pass_time(1, beating=False)) == [4]
 
 
 def test_a_stop_found_after_the_master_was_stopped_ends_at_graceful_timeout() -> None:
