@@ -379,6 +379,7 @@ class Histories(RuleBasedStateMachine):
         self.stopping = False
         self.halted = False
         self.sound = True
+        self.beat_at: dict[int, float] = {}
         self.do(Ticked())
 
     def do(self, *events: Event) -> None:
@@ -396,8 +397,18 @@ class Histories(RuleBasedStateMachine):
                 assert worker_id not in self.generation_of
                 self.generation_of[worker_id] = generation
                 self.alive.add(worker_id)
+                self.beat_at[worker_id] = self.service.now
                 self.service.tell(Spawned(worker_id))
-            case Drain(worker_id) | Kill(worker_id) | Abort(worker_id):
+            case Drain(worker_id):
+                assert worker_id in self.alive & ready
+                assert self.stopping or self.may_be_drained(self.generation_of[worker_id])
+                self.told.add(worker_id)
+            case Abort(worker_id):
+                self.told.add(worker_id)
+                assert worker_id in self.alive & ready
+                silent = self.service.now - self.beat_at[worker_id]
+                assert silent >= POLICY.worker_timeout - 1e-6
+            case Kill(worker_id):
                 assert worker_id in self.alive
                 self.told.add(worker_id)
             case Halt():
@@ -409,11 +420,21 @@ class Histories(RuleBasedStateMachine):
                 serving = {w for w in self.ready if self.generation_of[w] == generation}
                 assert len(serving & self.alive) >= wanted
 
+    def may_be_drained(self, generation: int) -> bool:
+        """Whether enough others of a generation that serves are ready, or go on to serve."""
+        roster = self.service.roster
+        going_on = self.alive & self.ready - self.told
+        serving = {w for w in going_on if self.generation_of[w] == roster.generation}
+        if generation < roster.generation:
+            return len(serving) >= roster.policy.workers
+        return len(serving) > roster._wanted(generation) or generation > roster.generation
+
     @precondition(lambda self: self.alive - self.ready)
     @rule(data=st.data())
     def becomes_ready(self, data: st.DataObject) -> None:
         worker_id = data.draw(st.sampled_from(sorted(self.alive - self.ready)))
         self.ready.add(worker_id)
+        self.beat_at[worker_id] = self.service.now
         self.do(BecameReady(worker_id))
 
     @precondition(lambda self: self.alive)
@@ -429,9 +450,9 @@ class Histories(RuleBasedStateMachine):
         while self.service.now < end:
             self.service.now = min(self.service.now + (1.0 if seconds < 60 else seconds), end)
             if beating:
-                self.do(
-                    *(Beat(worker_id, self.service.now) for worker_id in self.alive & self.ready)
-                )
+                for worker_id in self.alive & self.ready:
+                    self.beat_at[worker_id] = self.service.now
+                    self.do(Beat(worker_id, self.service.now))
             self.do(Ticked())
 
     @rule(workers=st.integers(1, 4))
