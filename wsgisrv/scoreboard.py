@@ -120,11 +120,23 @@ class Scoreboard:
     """
 
     def __init__(self, slots: int) -> None:
-        self._mapping = mmap.mmap(-1, slots * SLOT_BYTES)
+        self._mapping = mmap.mmap(-1, slots * SLOT_BYTES + 8)
         whole = memoryview(self._mapping)
+        self._used = whole[slots * SLOT_BYTES :].cast("Q")
         self._slots = [
             Slot(whole[at : at + SLOT_BYTES]) for at in range(0, slots * SLOT_BYTES, SLOT_BYTES)
         ]
+
+    @property
+    def used(self) -> int:
+        """How many slots, from the first on, ever had a worker: what a reader has to look through."""
+        return self._used[0]
+
+    def hand_out(self, index: int) -> Slot:
+        """Returns the slot, cleared for a new worker. Runs in: master loop."""
+        self._used[0] = max(self.used, index + 1)
+        self._slots[index].clear()
+        return self._slots[index]
 
     def __len__(self) -> int:
         return len(self._slots)

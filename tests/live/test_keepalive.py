@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.server import serve
+from tests.support.server import Server, serve
 
 ECHO = "tests.apps.basic:echo"
 HELLO = "tests.apps.basic:hello"
@@ -77,18 +80,30 @@ def test_a_connection_that_says_nothing_is_closed_without_a_word() -> None:
         client.assert_eof()
 
 
-def test_a_body_that_stops_is_answered_408() -> None:
-    with serve(ECHO, workers=1, body_timeout=0.3) as server, server.connect() as client:
-        client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+@pytest.mark.parametrize(
+    "stopped",
+    [
+        b"Content-Length: 9\r\n\r\n",
+        b"Content-Length: 9\r\n\r\nhalf",
+        b"Transfer-Encoding: chunked\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n5",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhel",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\nA: b\r\n",
+    ],
+)
+def test_a_body_that_stops_is_answered_408(stopped: bytes, impatient: Server) -> None:
+    with impatient.connect() as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: x\r\n" + stopped)
         assert client.response().status == 408
         client.assert_eof()
 
 
-def test_a_chunked_body_that_never_begins_is_answered_408() -> None:
-    with serve(ECHO, workers=1, body_timeout=0.3) as server, server.connect() as client:
-        client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-        assert client.response().status == 408
-        client.assert_eof()
+@pytest.fixture(scope="module")
+def impatient() -> Iterator[Server]:
+    with serve(ECHO, workers=1, body_timeout=0.3) as server:
+        yield server
 
 
 def test_a_body_below_min_body_rate_is_answered_408() -> None:
@@ -181,3 +196,23 @@ def cpu_seconds(pid: int) -> float:
     """Returns what the process has used (proc(5), utime and stime)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_two_workers_share_connections_that_are_made_one_after_another() -> None:
+    with serve("tests.apps.basic:pid", workers=2) as server, contextlib.ExitStack() as stack:
+        wait_until_both_have_ticked(server)
+        clients = [stack.enter_context(server.connect()) for _ in range(64)]
+        shares = Counter(client.get().body for client in clients)
+        assert min(shares.values()) >= 64 * 0.4, shares
+
+
+def wait_until_both_have_ticked(server: Server) -> None:
+    """Waits until each of two workers has written its access log: by then they know of each other."""
+    pids: set[bytes] = set()
+    asked = 0
+    with contextlib.ExitStack() as stack:
+        while len(pids) < 2:
+            pids.add(stack.enter_context(server.connect()).get(f"/tick{asked}").body)
+            asked += 1
+    for number in range(asked):
+        server.wait_line(f"GET /tick{number} ")

@@ -13,6 +13,8 @@ A file has ``[[case]]`` tables:
     body    of the first request, as the app sees it
     paths   PATH_INFO of each request
     interim whether 100 Continue may come first
+    reaches whether the app may be called with the refused request, as its head is in order
+    options of the server beyond those of OPTIONS
 
 A refused request is always followed by a second one, which nobody may answer.
 """
@@ -31,10 +33,10 @@ CORPUS = Path(__file__).parents[1] / "corpus"
 FOLLOWER = b"GET /follower HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
-MAX_BODY_BYTES = 1000
-"""What the server of the corpus is set to; all else is at its default."""
+OPTIONS: dict[str, Any] = {"max_body_bytes": 1000}
+"""What the server of every case is set to; all else is at its default."""
 
-_ESCAPE = re.compile(r"\\(r|n|t|0|\\|x[0-9a-f]{2})")
+_ESCAPE = re.compile(r"\\(r|n|t|0|\\|x[0-9a-f]{2}|.)", re.DOTALL)
 _REPEAT = re.compile(r"<([^<>*]+)\*(\d+)>")
 _PLAIN = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", "\\": "\\"}
 
@@ -52,23 +54,32 @@ class Case:
     body: str | None
     paths: tuple[str, ...]
     interim: bool
+    reaches: bool
+    options: dict[str, Any]
 
     @property
     def is_refused(self) -> bool:
         return self.then == "closed" and bool(self.want) and self.want[-1] >= 400
 
 
-def cases() -> Iterator[Case]:
-    """Yields every case of every file."""
-    for path in sorted(CORPUS.glob("*.toml")):
+def cases(directory: Path = CORPUS) -> Iterator[Case]:
+    """Yields every case of every file.
+
+    Raises:
+        ValueError: for a key, an escape or a ``then`` that there is not.
+    """
+    for path in sorted(directory.glob("*.toml")):
         for number, table in enumerate(tomllib.loads(path.read_text())["case"]):
             for index, variant in enumerate(table.get("each", [""])):
                 yield _case(f"{path.stem}-{number}.{index} {table['row']}", table, variant)
 
 
 def _case(name: str, table: dict[str, Any], variant: str) -> Case:
-    unknown = table.keys() - {"row", "each", *(field.name for field in dataclasses.fields(Case))}
-    assert not unknown, f"{name}: {unknown}"
+    known = {"row", "each", *(field.name for field in dataclasses.fields(Case))} - {"name"}
+    if unknown := table.keys() - known:
+        raise ValueError(f"{name}: {unknown}")
+    if table.get("then", "kept") not in ("closed", "kept", "cut"):
+        raise ValueError(f"{name}: then = {table['then']}")
     want = tuple(int(status) for status in table["want"])
     refused = bool(want) and want[-1] >= 400
     return Case(
@@ -81,15 +92,25 @@ def _case(name: str, table: dict[str, Any], variant: str) -> Case:
         body=table.get("body"),
         paths=tuple(table.get("paths", ())),
         interim=table.get("interim", False),
+        reaches=table.get("reaches", False),
+        options={**OPTIONS, **table.get("options", {})},
     )
 
 
 def raw(text: str) -> bytes:
-    """Returns the bytes that a ``send`` stands for."""
+    """Returns the bytes that a ``send`` stands for.
+
+    Raises:
+        ValueError: for an escape that is none, and a character that is no byte.
+    """
     text = _REPEAT.sub(lambda match: match[1] * int(match[2]), text)
     return _ESCAPE.sub(_unescaped, text).encode("latin-1")
 
 
 def _unescaped(match: re.Match[str]) -> str:
     sign = match[1]
-    return _PLAIN[sign] if sign in _PLAIN else chr(int(sign[1:], 16))
+    if sign in _PLAIN:
+        return _PLAIN[sign]
+    if sign[0] != "x" or len(sign) != 3:
+        raise ValueError(f"no escape: {match[0]}")
+    return chr(int(sign[1:], 16))

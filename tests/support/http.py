@@ -47,7 +47,11 @@ class Client:
         self.socket.settimeout(DEADLINE)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.connect(address)
+        try:
+            self.socket.connect(address)
+        except OSError:
+            self.socket.close()
+            raise
         if family != socket.AF_UNIX:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
@@ -98,13 +102,17 @@ class Client:
     def _body(self, head: Response, method: str) -> bytes:
         if head.status < 200 or head.status in (204, 304) or method == "HEAD":
             assert "transfer-encoding" not in head
+            if head.status < 200 or head.status == 204:
+                assert "content-length" not in head  # RFC 9110 8.6
             return b""
         if "transfer-encoding" in head:
             assert head["transfer-encoding"] == "chunked"
             assert "content-length" not in head
             return self._chunks()
         if "content-length" in head:
-            return self._take(int(head["content-length"]))
+            length = head["content-length"]
+            assert re.fullmatch("[0-9]+", length), length
+            return self._take(int(length))
         assert head["connection"] == "close"
         return self.raw_until_eof()
 

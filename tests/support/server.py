@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -147,18 +148,24 @@ def run(
             server.signal(signal.SIGTERM)
             assert server.wait_exit() == 0, server.log
     finally:
-        _end(server)
+        left = group_of(process.pid)
+        _kill(left)
+        server.wait_exit()
     if not server.may_log_traceback:
         assert "Traceback" not in server.log, server.log
-    assert not group_of(process.pid), f"processes are left: {group_of(process.pid)}\n{server.log}"
+    assert not left, f"processes were left: {left}\n{server.log}"
 
 
-def _end(server: Server) -> None:
-    """Ends whatever is left after a failure: the session that the server was started in."""
-    if server.process.poll() is None:
+def _kill(pids: Sequence[int]) -> None:
+    """Ends what is left of the session that the server was started in, and waits until it is gone."""
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)
-    server.wait_exit()
+            descriptor = os.pidfd_open(pid)
+            try:
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                select.select([descriptor], [], [], DEADLINE)
+            finally:
+                os.close(descriptor)
 
 
 def group_of(leader: int) -> list[int]:

@@ -247,8 +247,7 @@ class Supervisor:
         worker_id, generation = wanted.worker_id, wanted.generation
         ours, theirs = Channel.pair()
         slot = self._free_slots.pop()
-        board = self._scoreboard[slot]
-        board.clear()
+        board = self._scoreboard.hand_out(slot)
         now = time.monotonic()
         board.words[Word.STATE] = State.BOOTING
         board.words[Word.GENERATION] = generation

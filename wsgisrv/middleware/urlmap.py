@@ -49,6 +49,9 @@ class URLMap:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Calls the app of the longest prefix."""
         path = environ.get("PATH_INFO", "")
+        if path == "*":  # OPTIONS *, which asks about the whole server (RFC 9110 9.3.7)
+            start_response("204 No Content", [("Allow", "OPTIONS")])
+            return []
         for prefix, app in self._apps:
             if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
                 if prefix:

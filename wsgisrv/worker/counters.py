@@ -15,13 +15,12 @@ class Counters:
     """Counts since the worker's start."""
 
     __slots__ = (
-        "accepted", "bytes_in", "bytes_out", "connections", "latency", "latency_sum",
+        "accepted", "bytes_in", "bytes_out", "latency", "latency_sum",
         "refused", "requests", "status", "timed_out",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.accepted = 0
-        self.connections = 0  # open now
         self.requests = 0
         self.bytes_in = 0
         self.bytes_out = 0
@@ -42,7 +41,6 @@ class Counters:
     def publish(self, slot: Slot, running: int, waiting: int) -> None:
         """Writes everything to the worker's slot."""
         words = slot.words
-        words[Word.CONNECTIONS] = self.connections
         words[Word.IN_FLIGHT] = running
         words[Word.WAITING] = waiting
         words[Word.ACCEPTED] = self.accepted

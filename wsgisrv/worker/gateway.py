@@ -29,14 +29,12 @@ from wsgisrv.http1.writer import (
 from wsgisrv.worker.body_input import NO_BODY, BodyInput
 from wsgisrv.worker.errors import BodyError, ClientGoneError
 from wsgisrv.worker.file_wrapper import FileWrapper
+from wsgisrv.worker.stream import JOIN_BYTES
 
 if TYPE_CHECKING:
     from wsgisrv.worker.connection import Connection
 
 _LOG = logging.getLogger("wsgisrv.app")
-
-JOIN_BYTES = 65536
-"""Pieces up to this size together are copied into one send; larger ones are not worth the copy."""
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
@@ -113,6 +111,8 @@ class Exchange:
         environ["QUERY_STRING"] = head.query
         environ["SERVER_PROTOCOL"] = "HTTP/1.1" if head.minor else "HTTP/1.0"
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = connection.peer
+        if head.minor:
+            environ["wsgi.early_hints"] = self.early_hints
         if head.length:
             self._input = environ["wsgi.input"] = BodyInput(connection, head.expect_continue)
         else:
@@ -160,6 +160,22 @@ class Exchange:
         else:
             self._send_piece(self._begin(len(data), is_whole=False), data)
 
+    def early_hints(self, headers: list[tuple[str, str]]) -> None:
+        """Sends 103 Early Hints (RFC 8297), as often as the app likes before its response.
+
+        Args:
+            headers: what the response will likely have; Link, for the most part.
+
+        Raises:
+            ResponseError: for what may not be sent.
+            ClientGoneError: when the client went away.
+        """
+        hints = check_head("103 Early Hints", headers, self.connection.worker.response_memo)
+        if not self.sent_head:
+            self.connection.send(
+                f"HTTP/1.1 103 Early Hints\r\n{''.join(hints.lines)}\r\n".encode("latin-1")
+            )
+
     # The response
 
     def _answer(self, result: Iterable[bytes]) -> None:
@@ -190,15 +206,13 @@ class Exchange:
         if not isinstance(body, bytes):
             raise ResponseError(f"the response body has {type(body).__name__}, not bytes")
         head = self._begin(len(body), is_whole=True)
-        if self._framing == _NO_BODY or not body:
-            self.connection.send(head)
-            return
+        if self._framing == _NO_BODY:
+            body = b""
         self.body_bytes = len(body)
-        if len(body) <= JOIN_BYTES:
-            self.connection.send(head + body)
+        if self._keep and len(body) <= JOIN_BYTES:
+            self.connection.send_soon(head + body)
         else:
-            self.connection.send(head)
-            self.connection.send(body)
+            self.connection.send_both(head, body)
 
     def _answer_file(self, wrapper: FileWrapper) -> None:
         """Answers with a regular file, by sendfile(2): no byte of it passes through Python."""
@@ -281,8 +295,7 @@ class Exchange:
             if len(data) <= JOIN_BYTES:
                 self.connection.send(b"%b%b%b\r\n" % (head, size, data))
                 return
-            self.connection.send(head + size)
-            self.connection.send(data)
+            self.connection.send_both(head + size, data)
             self.connection.send(b"\r\n")
             return
         if self._framing == _NO_BODY:
@@ -291,11 +304,10 @@ class Exchange:
             raise ResponseError("the body is longer than its Content-Length")
         self._left -= len(data)
         self.body_bytes += len(data)
-        if head and len(data) > JOIN_BYTES:
-            self.connection.send(head)
-            head = b""
-        if head or data:
-            self.connection.send(head + data if head else data)
+        if head:
+            self.connection.send_both(head, data)
+        elif data:
+            self.connection.send(data)
 
     def _finish(self) -> None:
         if not self.sent_head:

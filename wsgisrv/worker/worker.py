@@ -29,11 +29,12 @@ from wsgisrv.http1.writer import ResponseMemo
 from wsgisrv.scoreboard import ROWS, Real, State, Word
 from wsgisrv.worker.acceptor import Acceptor
 from wsgisrv.worker.access_log import AccessLog
-from wsgisrv.worker.clock import Clock
+from wsgisrv.worker.clock import TICK, Clock
 from wsgisrv.worker.connection import Connection
 from wsgisrv.worker.counters import Counters
 from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.pool import RequestPool
+from wsgisrv.worker.stream import Stream
 
 _LOG = logging.getLogger("wsgisrv.worker")
 
@@ -82,7 +83,9 @@ class Worker:
             eventlet.patcher.original("os").write,
         )
         self._connections: set[Connection] = set()
+        self._siblings: list[memoryview] = []  # as of the last tick
         self._clients: Counter[str] = Counter()
+        self._to_flush: list[Stream] = []
         self._wants_room: list[Callable[[], None]] = []
         self._acceptors = [Acceptor(self, listener) for listener in context.listeners]
         self._channel_listener: Any = None
@@ -163,6 +166,30 @@ class Worker:
         """Whether another connection can be accepted, and its request begun at once."""
         return len(self._connections) < self.settings.max_connections and not self.pool.is_full
 
+    def is_crowded(self) -> bool:
+        """Whether this worker holds well more connections than those siblings that can take one."""
+        siblings = self._siblings
+        if not siblings:
+            return False
+        most = self.settings.max_connections
+        counts = [words[Word.CONNECTIONS] for words in siblings]
+        open_counts = [count for count in counts if count < most]
+        if not open_counts:
+            return False
+        mean = sum(open_counts) / len(open_counts)
+        return len(self._connections) > mean + 1 + mean / 8
+
+    def _find_siblings(self, now: float) -> list[memoryview]:
+        """Returns the words of the workers that serve beside this one and were alive just now."""
+        board, own = self._context.scoreboard, self._context.slot
+        return [
+            slot.words
+            for slot in (board[index] for index in range(board.used) if index != own)
+            if slot.words[Word.STATE] == State.READY
+            and slot.words[Word.GENERATION] == self._context.generation
+            and now - slot.reals[Real.BEAT] < 4 * TICK
+        ]
+
     def call_when_room(self, callback: Callable[[], None]) -> None:
         """Calls back once when ``has_room`` may be true again."""
         self._wants_room.append(callback)
@@ -185,10 +212,12 @@ class Worker:
                 return
             self._clients[peer[0]] += 1
         self._connections.add(Connection(self, sock, peer, base_environ))
+        self._slot.words[Word.CONNECTIONS] = len(self._connections)
 
     def forget(self, connection: Connection) -> None:
         """A connection has closed."""
         self._connections.discard(connection)
+        self._slot.words[Word.CONNECTIONS] = len(self._connections)
         if self.settings.max_connections_per_client:
             address = connection.peer[0]
             self._clients[address] -= 1
@@ -203,6 +232,17 @@ class Worker:
             self._end_if_drained()
 
     # Requests
+
+    def flush_soon(self, connection: Stream) -> None:
+        """Has ``connection.flush`` called when the hub has served what else has come."""
+        if not self._to_flush:
+            self.hub.schedule_call_global(0, self._flush)
+        self._to_flush.append(connection)
+
+    def _flush(self) -> None:
+        connections, self._to_flush = self._to_flush, []
+        for connection in connections:
+            connection.flush()
 
     def begin(self, exchange: Exchange) -> None:
         """A request begins to run. Runs in: pool greenlet."""
@@ -232,9 +272,8 @@ class Worker:
         slot = self._slot
         slot.reals[Real.BEAT] = now
         slot.reals[Real.HUB_LAG] = lag
-        counters = self.counters
-        counters.connections = len(self._connections)
-        counters.publish(slot, self.pool.running(), self.pool.requests_waiting())
+        self._siblings = self._find_siblings(now)
+        self.counters.publish(slot, self.pool.running(), self.pool.requests_waiting())
         self._access_log.flush()
 
 

@@ -61,8 +61,10 @@ class Things:
         yield from ()
 
     def refusing_stream(self, request: Request) -> Iterator[Any]:
+        yield self._refuse()
+
+    def _refuse(self) -> Any:
         raise exc.HTTPForbidden("not yours")
-        yield
 
     def text(self, request: Request) -> str:
         return "text"

@@ -124,12 +124,13 @@ def test_two_books_cannot_have_one_isbn(shelf: Shelf) -> None:
 def test_every_book_is_met_once_on_the_way_through_the_pages(shelf: Shelf) -> None:
     mine = {shelf.add(author="A & B") for _ in range(7)}
     shelf.add()
-    path, met = "/v1/books?limit=2&author=A+%26+B", []
+    path = "/v1/books?limit=2&author=A+%26+B"
+    met: list[str] = []
     for _ in range(4):
         page = shelf.call("GET", path).json
         met += [book["id"] for book in page["books"]]
-        path = page.get("links", [{}])[0].get("href")
-    assert path is None
+        path = page.get("links", [{}])[0].get("href", "")
+    assert not path
     assert (len(met), set(met)) == (7, mine)
 
 

@@ -27,7 +27,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 def post(app: WSGIApplication, path: str, body: Any) -> int:
     data = json.dumps(body).encode()
-    return wsgi.call(app, path, "POST", body=data, Content_Type="application/json").status_code
+    return int(wsgi.call(app, path, "POST", body=data, Content_Type="application/json").status_code)
 
 
 def work(url: str, barrier: Barrier, task: Any, results: Any) -> None:
@@ -74,9 +74,8 @@ def lend_every_book(app: WSGIApplication) -> Counter[int]:
     ids = [book["id"] for book in wsgi.call(app, "/books").json["books"]]
     total: Counter[int] = Counter()
     for book_id in ids:
-        total += by_clients(
-            lambda n, path=f"/books/{book_id}/action": post(app, path, {"lend": {"to": f"{n}"}})
-        )
+        path = f"/books/{book_id}/action"
+        total += by_clients(lambda n, path=path: post(app, path, {"lend": {"to": f"{n}"}}))  # type: ignore[misc]
     return total
 
 

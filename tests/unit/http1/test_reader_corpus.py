@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from tests.support.corpus import FOLLOWER, MAX_BODY_BYTES, Case, cases
+from tests.support.corpus import FOLLOWER, Case, cases
 from wsgisrv.http1.body import BodyDecoder, ChunkedDecoder, LengthDecoder
 from wsgisrv.http1.errors import RefusedError
 from wsgisrv.http1.head import CHUNKED
@@ -14,28 +14,31 @@ from wsgisrv.http1.limits import Limits
 from wsgisrv.http1.names import Memo
 from wsgisrv.http1.reader import RequestReader
 
-LIMITS = Limits(max_body_bytes=MAX_BODY_BYTES)
 MEMO = Memo()
 
 Seen = tuple[int, str, dict[str, str], bytes]
 """Status, path, fields and body; a refused request has only the status."""
 
 
-def read(pieces: Iterable[bytes]) -> list[Seen]:
+def limits(case: Case) -> Limits:
+    return Limits(**case.options)
+
+
+def read(pieces: Iterable[bytes], limits: Limits) -> list[Seen]:
     """Reads a connection as the server does and returns what it would answer.
 
     A request whose body does not end is answered as one that is cut short.
     """
     seen: list[Seen] = []
     try:
-        seen.extend(_requests(pieces))
+        seen.extend(_requests(pieces, limits))
     except RefusedError as refused:
         seen.append((refused.status, "", {}, b""))
     return seen
 
 
-def _requests(pieces: Iterable[bytes]) -> Iterator[Seen]:
-    reader = RequestReader(LIMITS, MEMO)
+def _requests(pieces: Iterable[bytes], limits: Limits) -> Iterator[Seen]:
+    reader = RequestReader(limits, MEMO)
     source = iter(pieces)
     for piece in source:
         head = reader.receive(piece)
@@ -43,7 +46,7 @@ def _requests(pieces: Iterable[bytes]) -> Iterator[Seen]:
             decoder: BodyDecoder | None = None
             if head.length:
                 decoder = (
-                    ChunkedDecoder(LIMITS) if head.length == CHUNKED else LengthDecoder(head.length)
+                    ChunkedDecoder(limits) if head.length == CHUNKED else LengthDecoder(head.length)
                 )
             body, data = b"", reader.take_rest() if decoder else b""
             while decoder is not None:
@@ -77,7 +80,8 @@ def check(case: Case, seen: list[Seen]) -> None:
 @pytest.mark.parametrize("case", list(cases()), ids=lambda case: case.name)
 def test_the_answer_does_not_depend_on_where_a_request_is_cut(case: Case) -> None:
     data = case.send + (FOLLOWER if case.is_refused else b"")
-    check(case, read([data]))
+    bounds = limits(case)
+    check(case, read([data], bounds))
     for at in range(1, len(data)):
-        check(case, read([data[:at], data[at:]]))
-    check(case, read(data[at : at + 1] for at in range(len(data))))
+        check(case, read([data[:at], data[at:]], bounds))
+    check(case, read((data[at : at + 1] for at in range(len(data))), bounds))
