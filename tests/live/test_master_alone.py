@@ -126,6 +126,8 @@ def test_a_worker_killed_by_a_signal_without_a_name_is_replaced(tmp_path: Path) 
 
 def test_a_worker_that_babbles_on_its_channel_is_replaced(tmp_path: Path) -> None:
     with supervise(tmp_path, {"1": "babbles", **SERVES}, workers=1) as server:
+        server.wait_ready()
+        server.signal(signal.SIGUSR1)
         server.wait_line(r"ERROR wsgisrv\.master: worker 1 \(pid \d+\): no message on its channel")
         server.wait_line(r"worker 2 \(pid \d+\) is ready")
 

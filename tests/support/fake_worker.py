@@ -49,20 +49,21 @@ def run_worker(context: WorkerContext, does: str) -> int:
     channel.send(Message(Kind.READY, {"hub": f"with {len(os.listdir('/proc/self/fd')) - 1} fds"}))
     if does == "crashes":
         return 1
-    if does == "babbles":
-        os.write(channel.fileno(), b"GET / HTTP/1.1\r\n")
-    return _serve(context, beats=does != "hangs")
+    return _serve(context, does)
 
 
-def _serve(context: WorkerContext, *, beats: bool) -> int:
+def _serve(context: WorkerContext, does: str) -> int:
     signal.signal(signal.SIGTERM, _drain)
     try:
         while True:
-            if beats:
+            if does != "hangs":
                 context.scoreboard[context.slot].reals[Real.BEAT] = time.monotonic()
             select.select([context.channel], [], [], BEAT_SECONDS)
-            if any(message.kind is Kind.DRAIN for message in context.channel.receive()):
+            kinds = [message.kind for message in context.channel.receive()]
+            if Kind.DRAIN in kinds:
                 return 0
+            if Kind.REOPEN in kinds and does == "babbles":
+                os.write(context.channel.fileno(), b"GET / HTTP/1.1\r\n")
     except (ChannelClosedError, DrainedError):
         return 0
 

@@ -11,6 +11,7 @@ Source: sd_listen_fds(3) for LISTEN_FDS.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import os
@@ -18,6 +19,7 @@ import socket
 import stat
 import time
 from collections.abc import Callable, MutableMapping, Sequence
+from typing import cast
 
 from wsgisrv.errors import (
     AddressInUseError,
@@ -29,9 +31,12 @@ from wsgisrv.errors import (
 
 _RETRY_SECONDS = 0.1
 _FIRST_LISTEN_FD = 3
+_MOST_DIGITS = 9  # of a number that a descriptor or a port may be; C takes it as an int
 _ALLOWED = "an address is host:port, [v6]:port, unix:/path or fd://N"
 
 Wait = Callable[[float], None]
+Place = tuple[str, int] | tuple[str, int, int, int]
+"""As bind(2) takes it; an IPv6 one has a flow label and a scope, which a link-local address needs."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -48,14 +53,12 @@ class Listener:
 
     def close(self) -> None:
         """Closes it and removes the file, unless somebody has put another one in its place."""
+        # The file first: an open socket keeps its inode, so no other file can have the number yet.
+        if self.inode:
+            with contextlib.suppress(FileNotFoundError):
+                if os.lstat(self.path).st_ino == self.inode:
+                    os.unlink(self.path)
         self.socket.close()
-        if not self.inode:
-            return
-        try:
-            if os.lstat(self.path).st_ino == self.inode:
-                os.unlink(self.path)
-        except FileNotFoundError:
-            return
 
 
 def open_listeners(
@@ -70,7 +73,7 @@ def open_listeners(
         wait: sleeps for the seconds it is given; may raise to give up.
 
     Raises:
-        ConfigError: for an address that is none, or a host that is not known.
+        ConfigError: for an address that is none or is given twice, or a host that is not known.
         AddressInUseError: when it still is after ``timeout``.
         NotPermittedError: for a port below 1024 or a path without the right.
         SystemRefusedError: for whatever else the system refuses.
@@ -78,7 +81,9 @@ def open_listeners(
     listeners: list[Listener] = []
     until = time.monotonic() + timeout
     try:
-        for address in addresses:
+        for index, address in enumerate(addresses):
+            if address in addresses[:index]:
+                raise ConfigError(f"bind {address}: the address is given twice")
             for bind in _binders(address):
                 listeners.append(_patiently(bind, address, until, wait))
         for listener in listeners:
@@ -139,7 +144,7 @@ def _binders(address: str) -> list[Callable[[], Listener]]:
         return [lambda: _bind_unix(path)]
     if address.startswith("fd://"):
         number = address.removeprefix("fd://")
-        if not number.isdecimal():
+        if not number.isdecimal() or len(number) > _MOST_DIGITS:
             raise ConfigError(f"bind {address}: N is a file descriptor's number; {_ALLOWED}")
         return [lambda: _adopt(int(number))]
     host, port = _split(address)
@@ -152,25 +157,23 @@ def _split(address: str) -> tuple[str, int]:
         host = host[1:-1]
     elif ":" in host:
         raise ConfigError(f"bind {address}: an IPv6 address stands in brackets; {_ALLOWED}")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+    is_number = port.isdecimal() and len(port) <= _MOST_DIGITS
+    if not colon or not host or not is_number or int(port) > 65535:
         raise ConfigError(f"bind {address}: {_ALLOWED}, with a port of 0 to 65535")
     return host, int(port)
 
 
-def _resolve(
-    address: str, host: str, port: int
-) -> list[tuple[socket.AddressFamily, tuple[str, int]]]:
+def _resolve(address: str, host: str, port: int) -> list[tuple[socket.AddressFamily, Place]]:
     try:
         found = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
         )
     except (socket.gaierror, UnicodeError) as error:
         raise ConfigError(f"bind {address}: unknown host: {error}") from None
-    places = [(info[0], (str(info[4][0]), int(info[4][1]))) for info in found]
-    return list(dict.fromkeys(places))
+    return list(dict.fromkeys((info[0], cast(Place, info[4])) for info in found))
 
 
-def _inet_binder(family: socket.AddressFamily, place: tuple[str, int]) -> Callable[[], Listener]:
+def _inet_binder(family: socket.AddressFamily, place: Place) -> Callable[[], Listener]:
     def bind() -> Listener:
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -193,6 +196,8 @@ def _bind_unix(path: str) -> Listener:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.bind(path)
+        # At once: until it listens, another master would take the file for a dead server's.
+        sock.listen(1)
         return Listener(sock, f"unix:{path}", path, os.lstat(path).st_ino)
     except OSError:
         sock.close()

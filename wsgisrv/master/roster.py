@@ -340,8 +340,11 @@ class Roster:
                 yield Spawn(self._last_id, generation, self._policy_of(generation).version)
 
     def _shed(self, now: float) -> Iterator[Action]:
-        """Drains the newest of too many, those that boot before those that serve."""
-        for generation in sorted({self.generation, self._newest}):
+        """Drains the newest of too many, those that boot before those that serve.
+
+        The new generation first: if it is complete now, the old one is not announced any more.
+        """
+        for generation in sorted({self.generation, self._newest}, reverse=True):
             live = [
                 worker
                 for worker in self._of(State.BOOTING, State.READY)

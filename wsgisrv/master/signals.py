@@ -7,6 +7,7 @@ may stand for several equal signals that came close together.
 
 from __future__ import annotations
 
+import select
 import signal
 import socket
 from types import FrameType
@@ -23,6 +24,13 @@ HANDLED = (
 )
 
 
+STOPS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
+
+
+class StopAskedError(Exception):
+    """Raised by ``SignalPipe.wait`` when the service is to end before it has begun."""
+
+
 class SignalPipe:
     """Catches HANDLED from ``install`` on. Runs in: main thread."""
 
@@ -30,6 +38,7 @@ class SignalPipe:
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
+        self._unread: list[signal.Signals] = []
 
     def install(self) -> None:
         """Begins to catch."""
@@ -43,11 +52,24 @@ class SignalPipe:
 
     def read(self) -> list[signal.Signals]:
         """Returns the signals that have come, oldest first; never waits."""
+        found, self._unread = self._unread, []
         try:
             numbers = self._reader.recv(4096)
         except BlockingIOError:
-            return []
-        return [signal.Signals(number) for number in numbers]
+            return found
+        return [*found, *(signal.Signals(number) for number in numbers)]
+
+    def wait(self, seconds: float) -> None:
+        """Sleeps until a signal comes, at most ``seconds``; every signal is left for ``read``.
+
+        Raises:
+            StopAskedError: when one of STOPS has come, and at every call from then on.
+        """
+        if not STOPS.intersection(self._unread):  # a HUP that is kept must not make it spin
+            select.select([self._reader], [], [], seconds)
+        self._unread = self.read()
+        if STOPS.intersection(self._unread):
+            raise StopAskedError
 
     def close(self) -> None:
         """Stops waking anybody and closes both ends; the handlers stay."""

@@ -49,6 +49,7 @@ class Supervisor:
     reload_settings: reads the options anew; raises ConfigError for a wrong one.
     global_conf: for the paste file.
     fork: makes a child; ``spawn`` but for tests of a kernel that refuses.
+    signals: caught already, from before the listeners were bound; closed when ``run`` ends.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Supervisor:
         reload_settings: Callable[[], Settings],
         global_conf: Mapping[str, str],
         fork: Fork = spawn,
+        signals: SignalPipe | None = None,
     ) -> None:
         self._settings = [settings]  # by version: the index here
         self._listeners = listeners
@@ -67,7 +69,7 @@ class Supervisor:
         self._reload_settings = reload_settings
         self._global_conf = global_conf
         self._spawn_child = fork
-        self._signals = SignalPipe()
+        self._signals = signals or SignalPipe()
         self._selector = selectors.DefaultSelector()
         self._scoreboard = Scoreboard(SLOTS)
         self._free_slots = list(range(SLOTS - 1, -1, -1))

@@ -299,6 +299,15 @@ def test_fewer_workers_during_a_reload_do_not_fail_it() -> None:
     assert Serving(2) in service.tell(Spawned(3), BecameReady(3))
 
 
+def test_only_the_generation_that_serves_is_announced() -> None:
+    service = Service()
+    service.tell(Ticked(), Spawned(1), BecameReady(1), Spawned(2))
+    reload(service, workers=3)
+    service.tell(died(2), BecameReady(3), BecameReady(4))
+    wanted = service.tell(ResizeRequested(-1))
+    assert [a for a in wanted if isinstance(a, Serving)] == [Serving(2)]
+
+
 def test_a_resize_during_a_reload_counts_from_each_generations_own_number() -> None:
     service = started()
     wanted = reload(service, workers=4)
@@ -369,13 +378,17 @@ class Histories(RuleBasedStateMachine):
         self.version = 0
         self.stopping = False
         self.halted = False
+        self.sound = True
+        self.beat_at: dict[int, float] = {}
         self.do(Ticked())
 
     def do(self, *events: Event) -> None:
         for event in events:
             before = set(self.ready)
+            self.sound = False  # until every check has passed: teardown must not hide the first
             for action in self.service.tell(event):
                 self.check(action, before)
+            self.sound = True
 
     def check(self, action: Action, ready: set[int]) -> None:
         match action:
@@ -384,8 +397,18 @@ class Histories(RuleBasedStateMachine):
                 assert worker_id not in self.generation_of
                 self.generation_of[worker_id] = generation
                 self.alive.add(worker_id)
+                self.beat_at[worker_id] = self.service.now
                 self.service.tell(Spawned(worker_id))
-            case Drain(worker_id) | Kill(worker_id) | Abort(worker_id):
+            case Drain(worker_id):
+                assert worker_id in self.alive & ready
+                assert self.stopping or self.may_be_drained(self.generation_of[worker_id])
+                self.told.add(worker_id)
+            case Abort(worker_id):
+                self.told.add(worker_id)
+                assert worker_id in self.alive & ready
+                silent = self.service.now - self.beat_at[worker_id]
+                assert silent >= POLICY.worker_timeout - 1e-6
+            case Kill(worker_id):
                 assert worker_id in self.alive
                 self.told.add(worker_id)
             case Halt():
@@ -393,14 +416,25 @@ class Histories(RuleBasedStateMachine):
                 self.halted = True
             case Serving(generation):
                 wanted = self.service.roster.policy.workers
+                assert generation == self.service.roster.generation
                 serving = {w for w in self.ready if self.generation_of[w] == generation}
                 assert len(serving & self.alive) >= wanted
+
+    def may_be_drained(self, generation: int) -> bool:
+        """Whether enough others of a generation that serves are ready, or go on to serve."""
+        roster = self.service.roster
+        going_on = self.alive & self.ready - self.told
+        serving = {w for w in going_on if self.generation_of[w] == roster.generation}
+        if generation < roster.generation:
+            return len(serving) >= roster.policy.workers
+        return len(serving) > roster._wanted(generation) or generation > roster.generation
 
     @precondition(lambda self: self.alive - self.ready)
     @rule(data=st.data())
     def becomes_ready(self, data: st.DataObject) -> None:
         worker_id = data.draw(st.sampled_from(sorted(self.alive - self.ready)))
         self.ready.add(worker_id)
+        self.beat_at[worker_id] = self.service.now
         self.do(BecameReady(worker_id))
 
     @precondition(lambda self: self.alive)
@@ -416,9 +450,9 @@ class Histories(RuleBasedStateMachine):
         while self.service.now < end:
             self.service.now = min(self.service.now + (1.0 if seconds < 60 else seconds), end)
             if beating:
-                self.do(
-                    *(Beat(worker_id, self.service.now) for worker_id in self.alive & self.ready)
-                )
+                for worker_id in self.alive & self.ready:
+                    self.beat_at[worker_id] = self.service.now
+                    self.do(Beat(worker_id, self.service.now))
             self.do(Ticked())
 
     @rule(workers=st.integers(1, 4))
@@ -447,6 +481,8 @@ class Histories(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """However it went, a stop ends it: everybody is told, and when all are gone it halts."""
+        if not self.sound:
+            return
         self.stop(graceful=True)
         self.stop(graceful=False)
         assert self.alive <= self.told
