@@ -77,6 +77,7 @@ class Channel:
 
         Raises:
             ChannelClosedError: at EOF, once every message before it was returned.
+            ValueError, KeyError, AttributeError: for a line that is no message, likewise.
         """
         chunks = [self._partial]
         closed = False
@@ -94,7 +95,20 @@ class Channel:
         *lines, self._partial = b"".join(chunks).split(b"\n")
         if closed and not lines:
             raise ChannelClosedError
-        return [_parse(line) for line in lines]
+        return self._parsed(lines)
+
+    def _parsed(self, lines: list[bytes]) -> list[Message]:
+        """Parses up to a line that is no message, which raises when it is the first."""
+        messages: list[Message] = []
+        for index, line in enumerate(lines):
+            try:
+                messages.append(_parse(line))
+            except (ValueError, KeyError, AttributeError):
+                if not messages:
+                    raise
+                self._partial = b"\n".join([*lines[index:], self._partial])
+                break
+        return messages
 
     def close(self) -> None:
         """Closes this end; the peer reads EOF once no other process holds it."""

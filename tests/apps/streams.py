@@ -46,3 +46,9 @@ def early(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
     """Answers without a look at the body."""
     start_response("403 Forbidden", [("Content-Type", "text/plain")])
     return [b"no"]
+
+
+def whole(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answers in one piece with as many bytes as the query says."""
+    start_response("200 OK", [("Content-Type", "application/octet-stream")])
+    return [b"x" * int(environ["QUERY_STRING"])]

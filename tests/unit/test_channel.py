@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from wsgisrv.channel import Channel, ChannelClosedError, Kind, Message
@@ -44,5 +46,17 @@ def test_a_peer_that_reads_nothing_makes_nobody_wait() -> None:
     else:
         raise AssertionError("the buffer never filled")
     assert all(received == message for received in theirs.receive())
+    ours.close()
+    theirs.close()
+
+
+def test_what_came_before_a_line_that_is_no_message_is_not_lost() -> None:
+    ours, theirs = Channel.pair()
+    ours.send(Message(Kind.READY))
+    os.write(ours.fileno(), b"GET / HTTP/1.1\r\n")
+    ours.send(Message(Kind.DRAIN))
+    assert theirs.receive() == [Message(Kind.READY)]
+    with pytest.raises(ValueError, match="Expecting value"):
+        theirs.receive()
     ours.close()
     theirs.close()

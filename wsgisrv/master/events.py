@@ -10,10 +10,13 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Policy:
-    """What the roster is to keep to; times in seconds, 0 meaning never, as in the options.
+    """What the roster is to keep to, as in the options: times in seconds.
 
     Args:
         version: of the settings that workers under this policy are spawned with.
+        boot_timeout: 0 waits for ever.
+        worker_timeout: 0 waits for ever.
+        graceful_timeout: 0 does not wait.
     """
 
     version: int
@@ -62,7 +65,8 @@ class Exited:
 
     Args:
         reason: how it died, or why it could not boot, in words.
-        exit_code: what the master should exit with if this ends the start.
+        exit_code: what the master should exit with if this ends the start; 0 for a worker that ended
+            in order, which is no fault of one that drains.
     """
 
     worker_id: int

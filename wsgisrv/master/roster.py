@@ -51,7 +51,11 @@ MOST_WORKERS = 256
 """Of one generation."""
 
 SUSPENDED_SECONDS = 5.0
-"""A gap between two ticks from which the machine or the master was stopped: no worker is to blame."""
+"""A gap between two events from which the machine or the master was stopped: no worker is to blame."""
+
+
+BOOT_FAILED = 70
+"""Exit code of a start that a worker ended without a word (sysexits.h, EX_SOFTWARE)."""
 
 
 class State(enum.Enum):
@@ -92,7 +96,7 @@ class Roster:
         self._announced = False  # whether the generation is known to serve
         self._early_deaths = 0
         self._not_before = now
-        self._ticked = now
+        self._heard = now  # of the last event
         self._stopping: StopRequested | None = None
         self._halt = Halt(0, "")
         self._halted = False
@@ -120,6 +124,9 @@ class Roster:
         """Returns what to do about ``event``, in order."""
         if self._halted:
             return []
+        # Whatever is heard first after a gap must not be late by it, so this does not wait for a tick.
+        self._forgive(now - self._heard)
+        self._heard = now
         return [*self._on(event, now), *self._keep_up(now)]
 
     def _on(self, event: Event, now: float) -> Iterator[Action]:
@@ -167,41 +174,44 @@ class Roster:
 
     def _on_exit(self, worker_id: int, reason: str, exit_code: int, now: float) -> Iterator[Action]:
         worker = self._workers.pop(worker_id, None)
-        if worker is None or self._stopping:
+        if worker is None:
             return
-        if worker.state is State.DRAINING:
+        if worker.state is State.DRAINING and exit_code:
+            yield Announce("warning", reason)
+        wished = worker.state is State.DRAINING or (
+            worker.state is State.KILLED and not worker.aborted
+        )
+        if wished or self._stopping:
             return
         if worker.generation != self.generation:
             if self._incoming is not None and worker.generation == self._newest:
                 yield from self._abandon(reason, now)
             return
-        if worker.state is State.KILLED and not worker.aborted:
-            return
         if not self._was_ready:
             yield from self._fail_start(reason, exit_code, now)
             return
         yield Announce("warning", reason)
-        self._delay(worker, now)
+        yield from self._delay(worker, now)
 
-    def _delay(self, worker: _Worker, now: float) -> None:
+    def _delay(self, worker: _Worker, now: float) -> Iterator[Action]:
         """Decides when the replacement may come: at once after a long life, else later and later."""
         if worker.ready_at is not None and (worker.aborted or now - worker.ready_at >= LONG_ENOUGH):
             self._early_deaths = 0
             return
-        self._not_before = now + min(FIRST_DELAY * 2**self._early_deaths, LONGEST_DELAY)
+        if now < self._not_before:
+            return  # workers that die together are one early death
+        delay = min(FIRST_DELAY * 2**self._early_deaths, LONGEST_DELAY)
+        self._not_before = now + delay
         self._early_deaths = min(self._early_deaths + 1, 16)
+        yield Announce("warning", f"workers die early; the next is spawned in {delay:g} s")
 
     def _fail_start(self, reason: str, exit_code: int, now: float) -> Iterator[Action]:
-        self._halt = Halt(exit_code, reason)
+        self._halt = Halt(exit_code or BOOT_FAILED, reason)
         yield from self._on_stop(StopRequested(graceful=False), now)
 
     # Time
 
     def _on_tick(self, now: float) -> Iterator[Action]:
-        gap = now - self._ticked
-        self._ticked = now
-        if gap >= SUSPENDED_SECONDS:
-            self._forgive(gap)
         for worker in list(self._workers.values()):
             deadline = self._deadline_of(worker)
             if deadline is not None and now >= deadline:
@@ -209,13 +219,15 @@ class Roster:
 
     def _forgive(self, gap: float) -> None:
         """After a suspend nobody beat, booted or drained, so nobody is late."""
+        if gap < SUSPENDED_SECONDS:
+            return
         for worker in self._workers.values():
             worker.since += gap
             worker.beat += gap
         self._not_before += gap
 
     def _deadline_of(self, worker: _Worker) -> float | None:
-        policy = self.policy
+        policy = self._policy_of(worker.generation)
         if worker.aborted and worker.state is State.READY:
             return worker.since + ABORT_SECONDS
         if worker.state is State.READY:
@@ -292,11 +304,11 @@ class Roster:
     def _on_resize(self, by: int) -> Iterator[Action]:
         if self._stopping:
             return
-        wanted = min(max(self.policy.workers + by, 1), MOST_WORKERS)
-        self.policy = dataclasses.replace(self.policy, workers=wanted)
-        if self._incoming is not None:
-            self._incoming = dataclasses.replace(self._incoming, workers=wanted)
-        yield Announce("info", f"workers wanted: {wanted}")
+        self.policy = _resized(self.policy, by)
+        self._incoming = self._incoming and _resized(self._incoming, by)
+        self._queued = self._queued and _resized(self._queued, by)
+        latest = self._queued or self._incoming or self.policy
+        yield Announce("info", f"workers wanted: {latest.workers}")
 
     # The end
 
@@ -371,3 +383,7 @@ class Roster:
 
     def _count(self, generation: int, *states: State) -> int:
         return sum(worker.generation == generation for worker in self._of(*states))
+
+
+def _resized(policy: Policy, by: int) -> Policy:
+    return dataclasses.replace(policy, workers=min(max(policy.workers + by, 1), MOST_WORKERS))

@@ -9,6 +9,7 @@ objects are not found, so nothing is frozen before the fork.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -21,8 +22,11 @@ from wsgisrv.master.signals import restore_in_worker
 
 _LOG = logging.getLogger("wsgisrv.master")
 
+CloseMasters = Callable[[], None]
+Fork = Callable[[RunWorker, WorkerContext, CloseMasters], int]
 
-def spawn(run_worker: RunWorker, context: WorkerContext, close_masters: Callable[[], None]) -> int:
+
+def spawn(run_worker: RunWorker, context: WorkerContext, close_masters: CloseMasters) -> int:
     """Forks a worker; the child runs ``run_worker`` and never returns from here.
 
     Args:
@@ -34,8 +38,7 @@ def spawn(run_worker: RunWorker, context: WorkerContext, close_masters: Callable
     Raises:
         OSError: when the kernel refuses (EAGAIN, ENOMEM).
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         pid = os.fork()
@@ -49,7 +52,7 @@ def spawn(run_worker: RunWorker, context: WorkerContext, close_masters: Callable
 def _run_child(
     run_worker: RunWorker,
     context: WorkerContext,
-    close_masters: Callable[[], None],
+    close_masters: CloseMasters,
     mask: set[int] | set[signal.Signals],
 ) -> None:
     code = BootError.exit_code
@@ -62,7 +65,17 @@ def _run_child(
         _LOG.error("worker %d failed: %s", context.worker_id, first_line(error), exc_info=error)
     finally:
         try:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            _flush()
         finally:
             os._exit(code)
+
+
+def _flush() -> None:
+    """Empties the buffers, which a fork would copy; whoever reads them may be gone, which is no matter.
+
+    A stream is None when the process was started with its descriptor closed.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()

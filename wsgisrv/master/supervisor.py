@@ -3,12 +3,14 @@
 Rules: single-threaded, one loop: reap, then signals and messages, then deadlines; asleep in between, a
 second at most. It alone forks, signals and reaps. It never touches a request.
 
-Facts about waitpid: one SIGCHLD may stand for several children, so every pass reaps until there is none
-left; as PID 1 there are strangers among them.
+Events are handled one after another: one that comes up while the roster's actions are carried out waits
+until all of them are. Else a fork that fails would have its siblings killed before they are forked.
 """
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import errno
 import logging
 import os
@@ -20,14 +22,16 @@ from collections.abc import Callable, Mapping, Sequence
 from wsgisrv.channel import Channel, ChannelClosedError, Kind, Message
 from wsgisrv.config import Settings
 from wsgisrv.context import RunWorker, WorkerContext
-from wsgisrv.errors import BY_EXIT_CODE, BootError, WsgisrvError
+from wsgisrv.errors import BY_EXIT_CODE, BootError, WsgisrvError, first_line
 from wsgisrv.master import events
 from wsgisrv.master.cpus import usable_cpus
 from wsgisrv.master.listeners import Listener
 from wsgisrv.master.notify import Notifier
-from wsgisrv.master.roster import Roster
+from wsgisrv.master.reap import Status, exited, in_words
+from wsgisrv.master.roster import MOST_WORKERS, Roster
+from wsgisrv.master.roster import State as WorkerState
 from wsgisrv.master.signals import SignalPipe
-from wsgisrv.master.spawn import spawn
+from wsgisrv.master.spawn import Fork, spawn
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.scoreboard import Real, Scoreboard, State, Word
 
@@ -44,6 +48,7 @@ class Supervisor:
     run_worker: what a child runs.
     reload_settings: reads the options anew; raises ConfigError for a wrong one.
     global_conf: for the paste file.
+    fork: makes a child; ``spawn`` but for tests of a kernel that refuses.
     """
 
     def __init__(
@@ -54,12 +59,14 @@ class Supervisor:
         *,
         reload_settings: Callable[[], Settings],
         global_conf: Mapping[str, str],
+        fork: Fork = spawn,
     ) -> None:
         self._settings = [settings]  # by version: the index here
         self._listeners = listeners
         self._run_worker = run_worker
         self._reload_settings = reload_settings
         self._global_conf = global_conf
+        self._spawn_child = fork
         self._signals = SignalPipe()
         self._selector = selectors.DefaultSelector()
         self._scoreboard = Scoreboard(SLOTS)
@@ -67,6 +74,8 @@ class Supervisor:
         self._handles: dict[int, WorkerHandle] = {}
         self._roster = Roster(_policy(settings, 0), time.monotonic())
         self._notifier = Notifier(os.environ)
+        self._events: collections.deque[events.Event] = collections.deque()
+        self._acting = False
         self._stops_asked = 0
         self._halt: events.Halt | None = None
 
@@ -104,31 +113,31 @@ class Supervisor:
         self._selector.select(max(self._roster.next_deadline(now) - now, 0.0))
 
     def _tell(self, event: events.Event) -> None:
-        for action in self._roster.handle(event, time.monotonic()):
-            self._act(action)
+        self._events.append(event)
+        if self._acting:
+            return
+        self._acting = True
+        while self._events:
+            for action in self._roster.handle(self._events.popleft(), time.monotonic()):
+                self._act(action)
+        self._acting = False
 
     def _reap(self) -> None:
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if not pid:
-                return
-            for handle in list(self._handles.values()):
-                if handle.pid == pid:
-                    self._on_exit(handle, status)
+        by_pid = {handle.pid: handle for handle in self._handles.values()}
+        for pid, status in exited(by_pid, adopts=os.getpid() == 1):
+            if pid in by_pid:
+                self._on_exit(by_pid[pid], status)
 
-    def _on_exit(self, handle: WorkerHandle, status: int) -> None:
+    def _on_exit(self, handle: WorkerHandle, status: Status) -> None:
         self._read_channel(handle)
-        if handle.channel.fileno() >= 0:
-            self._selector.unregister(handle.channel)
-            handle.channel.close()
+        self._close_channel(handle)
         del self._handles[handle.worker_id]
         slot = self._scoreboard[handle.slot]
         slot.words[Word.STATE] = State.FREE
         self._free_slots.append(handle.slot)
-        exit_code, reason = handle.failure or (BootError.exit_code, _how_it_died(handle, status))
+        seconds = time.monotonic() - handle.spawned_at
+        reason = f"{handle} {in_words(status)} after {seconds:.1f} s"
+        exit_code, reason = handle.failure or (BootError.exit_code if status != 0 else 0, reason)
         self._tell(events.Exited(handle.worker_id, reason, exit_code))
 
     def _read_channels(self) -> None:
@@ -142,19 +151,29 @@ class Supervisor:
             messages = handle.channel.receive()
         except ChannelClosedError:
             # The worker is about to end, or closed it by mistake; its exit or its beats will tell.
-            self._selector.unregister(handle.channel)
-            handle.channel.close()
+            self._close_channel(handle)
+            return
+        except (ValueError, KeyError, AttributeError) as error:
+            # Something in the worker wrote to a descriptor that it does not own; the others serve on.
+            _LOG.error("%s: no message on its channel: %s", handle, first_line(error))
+            self._close_channel(handle)
+            self._kill(handle.worker_id, signal.SIGTERM)
             return
         for message in messages:
             if message.kind is Kind.READY:
                 handle.hub = str(message.fields.get("hub", ""))
-                _LOG.debug("worker %d (pid %d) is ready", handle.worker_id, handle.pid)
+                _LOG.debug("%s is ready", handle)
                 self._tell(events.BecameReady(handle.worker_id))
             elif message.kind is Kind.FAILED:
                 handle.failure = (int(message.fields["exit_code"]), str(message.fields["reason"]))
 
+    def _close_channel(self, handle: WorkerHandle) -> None:
+        if handle.channel.fileno() >= 0:
+            self._selector.unregister(handle.channel)
+            handle.channel.close()
+
     def _read_beats(self) -> None:
-        for handle in self._handles.values():
+        for handle in list(self._handles.values()):  # a replacement may be due at any event
             beat = self._scoreboard[handle.slot].reals[Real.BEAT]
             if beat:
                 self._tell(events.Beat(handle.worker_id, beat))
@@ -244,7 +263,7 @@ class Supervisor:
             global_conf=self._global_conf,
         )
         try:
-            pid = spawn(self._run_worker, context, lambda: self._close_in_worker(ours))
+            pid = self._spawn_child(self._run_worker, context, lambda: self._close_in_worker(ours))
         except OSError:
             ours.close()
             self._free_slots.append(slot)
@@ -270,12 +289,18 @@ class Supervisor:
             self._kill(worker_id, signal.SIGTERM)
 
     def _kill(self, worker_id: int, number: signal.Signals) -> None:
-        # Not reaped yet, so the pid is still this worker's.
+        # Not reaped by us, so the pid is still this worker's; gone if somebody else has reaped it.
         if worker_id in self._handles:
-            os.kill(self._handles[worker_id].pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._handles[worker_id].pid, number)
 
     def _announce(self, generation: int) -> None:
-        handles = [h for h in self._handles.values() if h.generation == generation]
+        states = self._roster.workers()
+        handles = [
+            handle
+            for worker_id, handle in self._handles.items()
+            if handle.generation == generation and states.get(worker_id) is WorkerState.READY
+        ]
         addresses = ", ".join(listener.url for listener in self._listeners)
         pids = ", ".join(str(handle.pid) for handle in handles)
         hubs = ", ".join(sorted({handle.hub for handle in handles}))
@@ -289,8 +314,9 @@ class Supervisor:
     def _close(self) -> None:
         """Ends everything; whatever worker is left after an error of ours is killed and reaped."""
         for handle in self._handles.values():
-            os.kill(handle.pid, signal.SIGKILL)
-            os.waitpid(handle.pid, 0)
+            self._kill(handle.worker_id, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(handle.pid, 0)
             handle.channel.close()
         for listener in self._listeners:
             listener.close()
@@ -301,7 +327,7 @@ class Supervisor:
 def _policy(settings: Settings, version: int) -> events.Policy:
     return events.Policy(
         version=version,
-        workers=settings.workers or usable_cpus(),
+        workers=settings.workers or min(usable_cpus(), MOST_WORKERS),
         boot_timeout=settings.boot_timeout,
         worker_timeout=settings.worker_timeout,
         graceful_timeout=settings.graceful_timeout,
@@ -310,13 +336,3 @@ def _policy(settings: Settings, version: int) -> events.Policy:
 
 def _error_of(halt: events.Halt) -> WsgisrvError:
     return BY_EXIT_CODE.get(halt.exit_code, BootError)(halt.reason)
-
-
-def _how_it_died(handle: WorkerHandle, status: int) -> str:
-    seconds = time.monotonic() - handle.spawned_at
-    who = f"worker {handle.worker_id} (pid {handle.pid})"
-    if os.WIFSIGNALED(status):
-        how = f"was killed by {signal.Signals(os.WTERMSIG(status)).name}"
-    else:
-        how = f"exited with code {os.waitstatus_to_exitcode(status)}"
-    return f"{who} {how} after {seconds:.1f} s"

@@ -22,3 +22,6 @@ class WorkerHandle:
     spawned_at: float  # time.monotonic()
     hub: str = ""
     failure: tuple[int, str] | None = None
+
+    def __str__(self) -> str:
+        return f"worker {self.worker_id} (pid {self.pid})"

@@ -114,7 +114,9 @@ class Connection(Stream):
         except OSError:
             data = b""
         if not data:
-            self.close()
+            self.flush()  # a client that has ended its side still gets what it asked for
+            if not self.is_stuck:
+                self.close()
             return None
         self.worker.counters.bytes_in += len(data)
         return data
@@ -148,6 +150,15 @@ class Connection(Stream):
             data = b""
         self._advancing = False
 
+    def unstuck(self) -> None:
+        """Goes on with a client that has taken its responses. Runs in: hub."""
+        if self.state > State.HEAD:
+            return
+        if self.worker.is_draining and self.state == State.IDLE:
+            self.linger()
+        else:
+            self._become_idle()
+
     def _await_head(self) -> None:
         if self.state == State.IDLE and not self._reader.is_idle:
             self.state = State.HEAD
@@ -158,7 +169,7 @@ class Connection(Stream):
         self.worker.hub.schedule_call_global(0, self._advance_now)
 
     def _advance_now(self) -> None:
-        if self.state == State.IDLE:
+        if self.state == State.IDLE and not self.is_stuck:
             self.listen()
             self._served_at_once = 0
             self._advance(b"")
@@ -263,7 +274,7 @@ class Connection(Stream):
     def _become_idle(self) -> None:
         self.state = State.IDLE
         self.worker.clock.watch(self, time.monotonic() + self.worker.settings.keepalive_timeout)
-        if self._listener is None:
+        if self._listener is None and not self.is_stuck:
             self.listen()
         if not self._advancing and not self._reader.is_idle:
             self._advance_later()
@@ -285,6 +296,7 @@ class Connection(Stream):
         """Answers a malformed request and closes."""
         worker = self.worker
         response = plain_response(refused.status, refused.reason, date=worker.clock.date)
+        response = self.take_unsent() + response
         worker.note_refused(self, refused.status, refused.reason)
         try:
             worker.counters.bytes_out += self.sock.send(response)
@@ -321,7 +333,7 @@ class Connection(Stream):
 
     def expire(self) -> None:
         """Ends what took too long. Runs in: hub, from the clock."""
-        if self.state == State.RUNNING:
+        if self.state == State.RUNNING or self.is_stuck:
             super().expire()
         elif self.state in (State.HEAD, State.FIRST_CHUNK):
             self.worker.counters.timed_out += 1
@@ -331,7 +343,8 @@ class Connection(Stream):
 
     def drain_worker(self) -> None:
         """Closes the connection if it is idle: the worker serves no more. Runs in: hub."""
-        if self.state == State.IDLE:
+        self.flush()
+        if self.state == State.IDLE and not self.is_stuck:
             self._readable(self.fd)  # first bytes that have come already are a request
             if self.state == State.IDLE:
                 self.close()

@@ -188,11 +188,13 @@ class Exchange:
         if not isinstance(body, bytes):
             raise ResponseError(f"the response body has {type(body).__name__}, not bytes")
         head = self._begin(len(body), is_whole=True)
-        if self._framing == _NO_BODY or not body:
-            self.connection.send(head)
-            return
+        if self._framing == _NO_BODY:
+            body = b""
         self.body_bytes = len(body)
-        self.connection.send_both(head, body)
+        if self._keep and len(body) <= JOIN_BYTES:
+            self.connection.send_soon(head + body)
+        else:
+            self.connection.send_both(head, body)
 
     def _answer_file(self, wrapper: FileWrapper) -> None:
         """Answers with a regular file, by sendfile(2): no byte of it passes through Python."""

@@ -34,6 +34,7 @@ from wsgisrv.worker.connection import Connection
 from wsgisrv.worker.counters import Counters
 from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.pool import RequestPool
+from wsgisrv.worker.stream import Stream
 
 _LOG = logging.getLogger("wsgisrv.worker")
 
@@ -84,6 +85,7 @@ class Worker:
         self._connections: set[Connection] = set()
         self._siblings: list[memoryview] = []  # as of the last tick
         self._clients: Counter[str] = Counter()
+        self._to_flush: list[Stream] = []
         self._wants_room: list[Callable[[], None]] = []
         self._acceptors = [Acceptor(self, listener) for listener in context.listeners]
         self._channel_listener: Any = None
@@ -230,6 +232,17 @@ class Worker:
             self._end_if_drained()
 
     # Requests
+
+    def flush_soon(self, connection: Stream) -> None:
+        """Has ``connection.flush`` called when the hub has served what else has come."""
+        if not self._to_flush:
+            self.hub.schedule_call_global(0, self._flush)
+        self._to_flush.append(connection)
+
+    def _flush(self) -> None:
+        connections, self._to_flush = self._to_flush, []
+        for connection in connections:
+            connection.flush()
 
     def begin(self, exchange: Exchange) -> None:
         """A request begins to run. Runs in: pool greenlet."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -153,6 +154,27 @@ def test_a_death_is_announced_with_its_reason() -> None:
     assert Announce("warning", "worker 1 died") in service.tell(died(1))
 
 
+def test_workers_that_die_together_are_one_early_death() -> None:
+    service = started(dataclasses.replace(POLICY, workers=8))
+    service.tell(*(died(worker_id) for worker_id in range(1, 9)))
+    assert len(ids(Spawn, service.pass_time(1))) == 8
+
+
+def test_a_worker_that_crashes_while_it_drains_is_named_and_one_that_finishes_is_not() -> None:
+    service = started()
+    service.tell(ResizeRequested(-1))
+    assert service.tell(died(2)) == [Announce("warning", "worker 2 died")]
+    service.tell(StopRequested(graceful=True))
+    assert service.tell(died(1, 0)) == [Halt(0, "")]
+
+
+def test_a_worker_that_ends_well_before_it_was_ready_stops_the_start_all_the_same() -> None:
+    service = Service()
+    service.tell(Ticked(), Spawned(1), Spawned(2))
+    service.tell(died(1, 0))
+    assert service.tell(died(2)) == [Halt(70, "worker 1 died")]
+
+
 # Heartbeats
 
 
@@ -169,6 +191,29 @@ def test_a_suspended_machine_kills_nobody() -> None:
     service.now += 3600
     assert service.tell(Ticked()) == []
     assert ids(Abort, service.pass_time(20, beating=False)) == []
+
+
+@pytest.mark.parametrize("gap", [SUSPENDED_SECONDS, 3600.0])
+def test_a_beat_read_after_the_master_was_stopped_counts_from_now_on(gap: float) -> None:
+    service = started(dataclasses.replace(POLICY, workers=1))
+    service.now += gap
+    service.tell(Beat(1, service.now), Ticked())
+    assert ids(Abort, service.pass_time(31, beating=False)) == [1]
+
+
+def test_a_fork_refused_after_the_master_was_stopped_is_tried_again_as_soon_as_ever() -> None:
+    service = started()
+    service.now += 3600
+    assert ids(Spawn, service.tell(died(1))) == [3]
+    service.tell(SpawnFailed(3, "cannot fork"))
+    assert ids(Spawn, service.pass_time(1, beating=False)) == [4]
+
+
+def test_a_stop_found_after_the_master_was_stopped_ends_at_graceful_timeout() -> None:
+    service = started()
+    service.now += 3600
+    service.tell(StopRequested(graceful=True))
+    assert ids(Kill, service.pass_time(11)) == [1, 2]
 
 
 def test_worker_timeout_0_never_kills() -> None:
@@ -234,7 +279,44 @@ def test_a_reload_takes_the_new_number_of_workers() -> None:
     assert ids(Spawn, reload(service, workers=1)) == [3]
 
 
+def test_new_workers_have_the_new_boot_timeout() -> None:
+    service = started()
+    new = dataclasses.replace(POLICY, version=1, boot_timeout=600)
+    wanted = service.tell(ReloadRequested(new))
+    service.tell(*(Spawned(worker_id) for worker_id in ids(Spawn, wanted)))
+    assert ids(Kill, service.pass_time(599)) == []
+    assert ids(Kill, service.pass_time(2)) == [3, 4]
+
+
 # Resize
+
+
+def test_fewer_workers_during_a_reload_do_not_fail_it() -> None:
+    service = started()
+    reload(service)
+    assert ids(Kill, service.tell(ResizeRequested(-1))) == [4]
+    assert service.tell(died(4)) == []
+    assert Serving(2) in service.tell(Spawned(3), BecameReady(3))
+
+
+def test_a_resize_during_a_reload_counts_from_each_generations_own_number() -> None:
+    service = started()
+    wanted = reload(service, workers=4)
+    more = service.tell(ResizeRequested(1))
+    assert [(a.generation, a.version) for a in more if isinstance(a, Spawn)] == [(1, 0), (2, 1)]
+    service.boot(wanted)
+    service.boot(more)
+    assert (service.roster.generation, service.roster.policy.workers) == (2, 5)
+
+
+def test_a_resize_before_a_queued_reload_begins_is_not_lost() -> None:
+    service = started()
+    wanted = reload(service)
+    reload(service, version=2)
+    more = service.tell(ResizeRequested(1))
+    service.boot([a for a in (*wanted, *more) if isinstance(a, Spawn) and a.generation == 2])
+    assert service.roster.generation == 2
+    assert len([w for w in service.actions if isinstance(w, Spawn) and w.generation == 3]) == 3
 
 
 def test_more_workers_are_spawned_and_fewer_drained_never_below_one() -> None:
