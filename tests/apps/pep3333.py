@@ -121,6 +121,23 @@ def replaced_after_it_was_sent(environ: WSGIEnvironment, start_response: StartRe
     return [b"two"]
 
 
+def hints(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+    """Gives two early hints where the protocol has them."""
+    early_hints = environ.get("wsgi.early_hints")
+    if early_hints is not None:
+        early_hints([("Link", "</style.css>; rel=preload")])
+        early_hints([("Link", "</script.js>; rel=preload")])
+    start_response("200 OK", TEXT)
+    if early_hints is not None:
+        early_hints([("Link", "</late.js>; rel=preload")])
+    return [b"one two"]
+
+
+def forbidden_hints(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+    environ["wsgi.early_hints"]([("Link", "</a>\r\n\r\nHTTP/1.1 200 OK")])
+    return []
+
+
 def fails_at_once(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
     raise ValueError("at once")
 

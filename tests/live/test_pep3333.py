@@ -115,6 +115,27 @@ def test_an_interim_status_from_an_app_ends_the_connection(client: Client) -> No
     client.assert_eof()
 
 
+def test_early_hints_come_before_the_response(client: Client) -> None:
+    client.send(b"GET /hints HTTP/1.1\r\nHost: x\r\n\r\n")
+    hints = [client.response() for _ in range(3)]
+    assert [(hint.status, hint["link"]) for hint in hints] == [
+        (103, "</style.css>; rel=preload"),
+        (103, "</script.js>; rel=preload"),
+        (103, "</late.js>; rel=preload"),
+    ]
+    assert client.response().body == b"one two"
+    assert_kept(client)
+
+
+def test_an_http_1_0_client_gets_no_early_hints(client: Client) -> None:
+    client.send(b"GET /hints HTTP/1.0\r\n\r\n")
+    assert client.response().status == 200
+
+
+def test_early_hints_cannot_end_their_head(client: Client) -> None:
+    assert client.get("/forbidden_hints").status == 500
+
+
 def test_close_is_called_once_whatever_happens(server: Server) -> None:
     names = ["an_iterable", "fails_before_the_first_piece", "fails_midway", "too_long_in_pieces"]
     for name in names:

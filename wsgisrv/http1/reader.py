@@ -103,7 +103,7 @@ class RequestReader:
 
     def _keep(self, data: bytes | bytearray, end: int) -> None:
         self._buffer = bytes(data[end:]) if len(data) > end else b""
-        if self._seen or self._skipped:
+        if self._fields != _REQUEST_LINE or self._skipped:
             self._restart()
 
     def _by_lines(self, data: bytes | bytearray) -> RequestHead | None:

@@ -15,13 +15,17 @@ import os
 import select
 import time
 import warnings
+from typing import TYPE_CHECKING
 
 from wsgisrv.channel import Kind, Message
 from wsgisrv.context import WorkerContext
-from wsgisrv.errors import ConfigError, WsgisrvError, first_line
+from wsgisrv.errors import BootError, WsgisrvError, first_line
 from wsgisrv.logs import after_patch
 from wsgisrv.scoreboard import Real
 from wsgisrv.worker.hubs import choose_hub
+
+if TYPE_CHECKING:
+    from wsgisrv.worker.worker import Worker
 
 _LOG = logging.getLogger("wsgisrv.worker")
 
@@ -43,7 +47,7 @@ def run_worker(context: WorkerContext) -> int:
         return error.exit_code
     except Exception as error:
         _LOG.debug("the worker cannot boot", exc_info=error)
-        code = ConfigError.exit_code
+        code = BootError.exit_code
         context.channel.send(Message(Kind.FAILED, {"exit_code": code, "reason": first_line(error)}))
         return code
     context.channel.send(Message(Kind.READY, {"hub": hub_name}))
@@ -51,7 +55,8 @@ def run_worker(context: WorkerContext) -> int:
     return 0
 
 
-def _boot(context: WorkerContext):  # type: ignore[no-untyped-def]
+def _boot(context: WorkerContext) -> tuple[Worker, str]:
+    """Returns the worker, ready to serve, and the name of its hub."""
     hub_name = choose_hub(context.settings.hub, select)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -111,6 +111,8 @@ class Exchange:
         environ["QUERY_STRING"] = head.query
         environ["SERVER_PROTOCOL"] = "HTTP/1.1" if head.minor else "HTTP/1.0"
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = connection.peer
+        if head.minor:
+            environ["wsgi.early_hints"] = self.early_hints
         if head.length:
             self._input = environ["wsgi.input"] = BodyInput(connection, head.expect_continue)
         else:
@@ -157,6 +159,22 @@ class Exchange:
             self._send_piece(b"", data)
         else:
             self._send_piece(self._begin(len(data), is_whole=False), data)
+
+    def early_hints(self, headers: list[tuple[str, str]]) -> None:
+        """Sends 103 Early Hints (RFC 8297), as often as the app likes before its response.
+
+        Args:
+            headers: what the response will likely have; Link, for the most part.
+
+        Raises:
+            ResponseError: for what may not be sent.
+            ClientGoneError: when the client went away.
+        """
+        hints = check_head("103 Early Hints", headers, self.connection.worker.response_memo)
+        if not self.sent_head:
+            self.connection.send(
+                f"HTTP/1.1 103 Early Hints\r\n{''.join(hints.lines)}\r\n".encode("latin-1")
+            )
 
     # The response
 
