@@ -158,6 +158,7 @@ def _run(
     """
     from wsgisrv.deploy import check_readable
     from wsgisrv.master.listeners import inherited_listeners, open_listeners
+    from wsgisrv.master.signals import SignalPipe, StopAskedError
     from wsgisrv.master.supervisor import Supervisor
 
     found = loaded()
@@ -171,13 +172,21 @@ def _run(
     inherited = inherited_listeners(os.environ)
     addresses = [*inherited, *(settings.bind if "bind" in found.given or not inherited else ())]
     added = global_conf(found.extra)
-    listeners = open_listeners(addresses, backlog=settings.backlog, timeout=settings.bind_timeout)
+    signals = SignalPipe()
+    signals.install()
+    try:
+        listeners = open_listeners(
+            addresses, backlog=settings.backlog, timeout=settings.bind_timeout, wait=signals.wait
+        )
+    except StopAskedError:
+        return 0
     supervisor = Supervisor(
         settings,
         listeners,
         _run_worker,
         reload_settings=lambda: loaded().settings,
         global_conf=added,
+        signals=signals,
     )
     return supervisor.run()
 

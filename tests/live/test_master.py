@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -299,3 +300,37 @@ def run_on(listener: socket.socket, *command: str) -> contextlib.AbstractContext
     """Runs a command that serves on ``listener``."""
     fd = listener.fileno()
     return run([*command, "--bind", f"fd://{fd}"], pass_fds=[fd], address=listener.getsockname())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_stop_ends_the_wait_for_an_address_that_is_in_use(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    ini = ini_with(tmp_path, "paste.app_factory = tests.apps.basic:factory", "app = hello")
+    with listening() as holder:
+        taken = f"127.0.0.1:{holder.getsockname()[1]}"
+        ready = tmp_path / "s"
+        # The unix socket is bound first: its file shows that the wait for the other has begun.
+        command = [
+            "serve",
+            ini,
+            "--bind",
+            f"unix:{ready}",
+            "--bind",
+            taken,
+            "--bind-timeout",
+            "600",
+        ]
+        with run(command) as server:
+            wait_for(ready)
+            server.signal(number)
+            assert server.wait_exit() == 0
+        assert not ready.exists()
+
+
+def wait_for(path: Path) -> None:
+    """Waits until the file is there."""
+    until = time.monotonic() + DEADLINE
+    while not path.exists():
+        assert time.monotonic() < until
+        select.select([], [], [], 0.01)

@@ -24,6 +24,7 @@ from wsgisrv.config import Settings
 from wsgisrv.context import RunWorker, WorkerContext
 from wsgisrv.errors import WsgisrvError, first_line
 from wsgisrv.master.listeners import open_listeners
+from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.spawn import CloseMasters, spawn
 from wsgisrv.master.supervisor import Supervisor
 from wsgisrv.scoreboard import Real
@@ -95,7 +96,13 @@ def main() -> int:
     logs.setup("debug")
     listeners = open_listeners(settings.bind, backlog=5, timeout=0)
     supervisor = Supervisor(
-        settings, listeners, planned, reload_settings=lambda: settings, global_conf={}, fork=fork
+        settings,
+        listeners,
+        planned,
+        reload_settings=lambda: settings,
+        global_conf={},
+        signals=SignalPipe(),
+        fork=fork,
     )
     try:
         return supervisor.run()

@@ -60,8 +60,8 @@ class Supervisor:
         *,
         reload_settings: Callable[[], Settings],
         global_conf: Mapping[str, str],
+        signals: SignalPipe,
         fork: Fork = spawn,
-        signals: SignalPipe | None = None,
     ) -> None:
         self._settings = [settings]  # by version: the index here
         self._listeners = listeners
@@ -69,7 +69,7 @@ class Supervisor:
         self._reload_settings = reload_settings
         self._global_conf = global_conf
         self._spawn_child = fork
-        self._signals = signals or SignalPipe()
+        self._signals = signals
         self._selector = selectors.DefaultSelector()
         self._scoreboard = Scoreboard(SLOTS)
         self._free_slots = list(range(SLOTS - 1, -1, -1))
