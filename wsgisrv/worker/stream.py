@@ -9,6 +9,7 @@ the listener off, so a callback may come late, and whoever is woken looks again.
 
 from __future__ import annotations
 
+import abc
 import logging
 import os
 import socket
@@ -42,7 +43,7 @@ SENDFILE_BYTES = 1024 * 1024
 _RESET = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER: on, for no time
 
 
-class Stream:
+class Stream(abc.ABC):
     """Args:
     worker: whose hub and clock it lives by.
     sock: non-blocking and unpatched.
@@ -65,9 +66,9 @@ class Stream:
         self._unsent = b""  # what is to be sent soon
         self._write_listener: Any = None  # while the client does not take it
 
+    @abc.abstractmethod
     def _readable(self, _fd: int) -> None:
         """Called by the hub when there is something to read, or the end. Runs in: hub."""
-        raise NotImplementedError
 
     def listen(self) -> None:
         """Has ``_readable`` called from now on."""
@@ -139,6 +140,7 @@ class Stream:
         if self._waiter is None:
             self.worker.clock.watch(self, time.monotonic() + self.worker.settings.write_timeout)
 
+    @abc.abstractmethod
     def unstuck(self) -> None:
         """Called when the client has taken all that it did not take at once. Runs in: hub."""
 
