@@ -116,6 +116,8 @@ def check_head(status: str, headers: Iterable[tuple[str, str]], memo: ResponseMe
     """
     code = memo.statuses[status]
     names = memo.names
+    if len(status) == 3:
+        status += " "  # RFC 9112 4: the blank stands there without a reason, too
     lines: list[str] = []
     length = -1
     has_date = False

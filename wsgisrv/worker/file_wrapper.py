@@ -21,7 +21,15 @@ class FileWrapper:
         self.block_size = block_size
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(lambda: self.filelike.read(self.block_size), b"")
+        return self.pieces(-1)
+
+    def pieces(self, most: int) -> Iterator[bytes]:
+        """Yields the file up to its end, or ``most`` bytes of it unless that is negative."""
+        size = self.block_size
+        while most and (piece := self.filelike.read(size if most < 0 else min(size, most))):
+            yield piece
+            if most > 0:
+                most = max(most - len(piece), 0)
 
     def close(self) -> None:
         """Closes the file if it can be closed."""

@@ -38,8 +38,8 @@ _LOG = logging.getLogger("wsgisrv.app")
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
-# How the end of the body is marked (RFC 9112 6.3).
-_NO_BODY, _LENGTH, _CHUNKED, _CLOSE = range(4)
+# How the end of the body is marked (RFC 9112 6.3); _ENDED once nothing more of it may be sent.
+_NO_BODY, _LENGTH, _CHUNKED, _CLOSE, _ENDED = range(5)
 
 
 class Exchange:
@@ -90,6 +90,7 @@ class Exchange:
         finally:
             if deadline is not None:
                 deadline.cancel()
+            self._framing = _ENDED
             if self._input is not None:
                 self._input.detach()
             worker.end(self)
@@ -149,8 +150,11 @@ class Exchange:
 
         Raises:
             ClientGoneError: when the client went away.
-            ResponseError: for what is no bytes, or is longer than the declared length.
+            ResponseError: for what is no bytes, or is longer than the declared length, or comes when
+                the response has ended and the connection is another request's.
         """
+        if self._framing == _ENDED:
+            raise ResponseError("write() was called after the response had ended")
         if not isinstance(data, bytes):
             raise ResponseError(f"the response body has {type(data).__name__}, not bytes")
         if not data:
@@ -182,27 +186,35 @@ class Exchange:
         try:
             if isinstance(result, (list, tuple)):
                 self._answer_whole(result)
-            elif isinstance(result, FileWrapper) and result.regular_file_bytes() is not None:
+            elif isinstance(result, FileWrapper):
                 self._answer_file(result)
             else:
-                for piece in result:
-                    self.write(piece)
-                    if self._framing == _NO_BODY and self.sent_head:
-                        break  # HEAD, 204, 304: nothing of it would be sent
-                self._finish()
+                self._answer_pieces(result)
+            self._framing = _ENDED
         finally:
             close = getattr(result, "close", None)
             if close is not None:
                 close()
 
+    def _answer_pieces(self, pieces: Iterable[bytes]) -> None:
+        for piece in pieces:
+            self.write(piece)
+            if self._framing == _NO_BODY and self.sent_head:
+                break  # HEAD, 204, 304: nothing of it would be sent
+        self._finish()
+
     def _answer_whole(self, pieces: list[bytes] | tuple[bytes, ...]) -> None:
         """Answers with a body that is all there: its length is known, and it leaves in one send."""
-        if self.sent_head or (len(pieces) > 1 and sum(map(len, pieces)) > JOIN_BYTES):
-            for piece in pieces:
-                self.write(piece)
-            self._finish()
+        if self.sent_head:
+            self._answer_pieces(pieces)
             return
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if len(pieces) == 1:
+            body = pieces[0]
+        elif (size := sum(map(len, pieces))) > JOIN_BYTES:
+            self._answer_long(pieces, size)
+            return
+        else:
+            body = b"".join(pieces)
         if not isinstance(body, bytes):
             raise ResponseError(f"the response body has {type(body).__name__}, not bytes")
         head = self._begin(len(body), is_whole=True)
@@ -214,20 +226,30 @@ class Exchange:
         else:
             self.connection.send_both(head, body)
 
+    def _answer_long(self, pieces: list[bytes] | tuple[bytes, ...], size: int) -> None:
+        """Answers with a body that is all there, ``size`` bytes, too many to copy into one."""
+        for piece in pieces:
+            if not isinstance(piece, bytes):
+                raise ResponseError(f"the response body has {type(piece).__name__}, not bytes")
+        self.connection.send(self._begin(size, is_whole=True))
+        self._answer_pieces(pieces)
+
     def _answer_file(self, wrapper: FileWrapper) -> None:
-        """Answers with a regular file, by sendfile(2): no byte of it passes through Python."""
-        there = wrapper.regular_file_bytes() or 0
+        """Answers with a file up to its end, or to Content-Length bytes of it (PEP 3333).
+
+        A regular one goes by sendfile(2): no byte of it passes through Python.
+        """
         declared = self._response.length if self._response is not None else -1
-        if self.sent_head or 0 <= declared != there:
-            # The app asks for a part of it, or wrote something before: send no more than declared.
-            there = min(there, self._left if self.sent_head else declared)
-        head = b"" if self.sent_head else self._begin(there, is_whole=declared in (-1, there))
-        if head:
-            self.connection.send(head)
-        if self._framing != _NO_BODY and there:
-            self.connection.send_file(wrapper, there)
-            self.body_bytes += there
-            self._left -= there
+        there = None if self.sent_head else wrapper.regular_file_bytes()
+        if there is None:
+            most = self._left if self._framing == _LENGTH else declared
+            self._answer_pieces(wrapper.pieces(most))
+            return
+        size = there if declared < 0 else min(there, declared)
+        self.connection.send(self._begin(size, is_whole=True))
+        if self._framing != _NO_BODY and size:
+            self.connection.send_file(wrapper, size)
+            self.body_bytes += size
 
     def _begin(self, size: int, *, is_whole: bool) -> bytes:
         """Decides the framing (RFC 9112 6.3) and returns the head as bytes.
@@ -335,6 +357,8 @@ class Exchange:
     def _fail(self, status: int, reason: str) -> None:
         """Answers with an error of the server's own, or just closes when the head was sent."""
         self._keep = False
+        if self._framing == _ENDED:
+            return  # close() failed: the response is complete, and RST could destroy its tail
         if self.sent_head:
             self.connection.abort()
             return
