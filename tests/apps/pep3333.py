@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import IO, Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from wsgiref.validate import validator
+
+from wsgisrv.http1.writer import ResponseError
 
 TEXT = [("Content-Type", "text/plain")]
 
@@ -75,25 +78,62 @@ def written(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
     return []
 
 
-def a_file(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
-    file = tempfile.TemporaryFile()  # noqa: SIM115 -- the server closes it
-    file.write(b"skipped one two")
-    file.seek(8)
+def a_long_list(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
     start_response("200 OK", TEXT)
-    return environ["wsgi.file_wrapper"](file)
+    return [b"a" * 60_000, b"", b"b" * 60_000]
+
+
+def written_before_a_list(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+    write = start_response("200 OK", TEXT)
+    write(b"one ")
+    return [b"t", b"wo"]
+
+
+def _file(data: bytes) -> IO[bytes]:
+    """A file on disk, at its eighth byte; the server closes it."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 -- not closed here
+    file.write(b"skipped " + data)
+    file.seek(8)
+    return file
+
+
+def a_file(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+    start_response("200 OK", TEXT)
+    return environ["wsgi.file_wrapper"](_file(b"one two"))
 
 
 def a_part_of_a_file(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
-    file = tempfile.TemporaryFile()  # noqa: SIM115 -- the server closes it
-    file.write(b"skipped one two and more")
-    file.seek(8)
     start_response("206 Partial Content", [*TEXT, ("Content-Length", "7")])
-    return environ["wsgi.file_wrapper"](file)
+    return environ["wsgi.file_wrapper"](_file(b"one two and more"))
 
 
 def a_file_in_memory(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
     start_response("200 OK", TEXT)
     return environ["wsgi.file_wrapper"](io.BytesIO(b"one two"), 3)
+
+
+def a_part_of_a_file_in_memory(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+    start_response("206 Partial Content", [*TEXT, ("Content-Length", "7")])
+    return environ["wsgi.file_wrapper"](io.BytesIO(b"one two and more"), 3)
+
+
+def written_before_a_file(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+    write = start_response("200 OK", TEXT)
+    write(b"one ")
+    return environ["wsgi.file_wrapper"](_file(b"two"))
+
+
+def a_file_that_is_too_short(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+    start_response("200 OK", [*TEXT, ("Content-Length", "8")])
+    return environ["wsgi.file_wrapper"](_file(b"one two"))
+
+
+def written_before_a_file_that_is_too_short(
+    environ: WSGIEnvironment, start_response: StartResponse
+) -> Any:
+    write = start_response("200 OK", [*TEXT, ("Content-Length", "8")])
+    write(b"one ")
+    return environ["wsgi.file_wrapper"](_file(b"two"))
 
 
 def status(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
@@ -165,6 +205,40 @@ def fails_midway(environ: WSGIEnvironment, start_response: StartResponse) -> Any
 def fails_midway_with_a_length(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
     start_response("200 OK", [*TEXT, ("Content-Length", "7")])
     return Closing(_failing([b"one "]))
+
+
+class _FailingToClose(Closing):
+    def close(self) -> None:
+        raise ValueError("in close()")
+
+
+def fails_to_close(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+    start_response("200 OK", [*TEXT, ("Content-Length", "7")])
+    return _FailingToClose([b"one ", b"two"])
+
+
+def endless(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+    start_response("200 OK", TEXT)
+    return Closing(itertools.repeat(bytes(100_000)))
+
+
+class _KeepingWrite:
+    """Calls write() of the request before, as an app does that has mixed up its requests."""
+
+    def __init__(self) -> None:
+        self._kept: Callable[[bytes], object] | None = None
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Any:
+        said = "nothing was kept"
+        if self._kept is not None:
+            try:
+                self._kept(b"stray")
+                said = "it was sent"
+            except ResponseError as error:
+                said = str(error)
+        self._kept = start_response("200 OK", TEXT)
+        self._kept(said.encode())
+        return []
 
 
 def exits(environ: WSGIEnvironment, start_response: StartResponse) -> Any:
@@ -267,7 +341,11 @@ FORBIDDEN: dict[str, Callable[[WSGIEnvironment, StartResponse], Any]] = {
     "status-bytes": _status(b"200 OK"),
 }
 
-APPS = FORBIDDEN | {
+APPS: dict[str, Any] = {
+    **FORBIDDEN,
+    "without_a_reason": _status("200"),
+    "keeps_write": _KeepingWrite(),
+} | {
     name: app
     for name, app in globals().items()
     if callable(app) and getattr(app, "__module__", "") == __name__ and not name.startswith("_")

@@ -19,6 +19,9 @@ GOOD = [
     "a_file",
     "a_part_of_a_file",
     "a_file_in_memory",
+    "a_part_of_a_file_in_memory",
+    "written_before_a_list",
+    "written_before_a_file",
 ]
 
 
@@ -54,7 +57,7 @@ def test_every_way_to_give_a_body_reaches_the_client_and_keeps_the_connection(
 
 
 @pytest.mark.parametrize(
-    "name", [*(name for name in GOOD if name != "a_part_of_a_file"), "nothing"]
+    "name", [*(name for name in GOOD if not name.startswith("a_part_of")), "nothing"]
 )
 def test_wsgiref_validate_finds_nothing(name: str, validated: Server) -> None:
     with validated.connect() as client:
@@ -67,7 +70,8 @@ def test_wsgiref_validate_finds_nothing(name: str, validated: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a_list", "a_file", "a_part_of_a_file", "known_length", "nothing"]
+    "name",
+    ["a_list", "a_long_list", "a_file", "a_part_of_a_file", "known_length", "nothing"],
 )
 def test_a_length_that_is_known_is_declared(name: str, client: Client) -> None:
     response = client.get(f"/{name}")
@@ -136,14 +140,49 @@ def test_early_hints_cannot_end_their_head(client: Client) -> None:
     assert client.get("/forbidden_hints").status == 500
 
 
-def test_close_is_called_once_whatever_happens(server: Server) -> None:
-    names = ["an_iterable", "fails_before_the_first_piece", "fails_midway", "too_long_in_pieces"]
-    for name in names:
-        seen = len(server.lines)
-        with server.connect() as client:
-            client.send(f"GET /{name} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-            read_to_the_end(client)
-        server.wait_line("^closed$", after=seen)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    "name", ["an_iterable", "fails_before_the_first_piece", "fails_midway", "too_long_in_pieces"]
+)
+def test_close_is_called_once_whatever_happens(name: str, method: str, server: Server) -> None:
+    seen = len(server.lines)
+    with server.connect() as client:
+        head = f"{method} /{name} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        client.send(head.encode())
+        read_to_the_end(client)
+    server.wait_line("^closed$", after=seen)
+    with server.connect() as client:
+        assert_kept(client)
+    server.wait_line("GET /a_list", after=seen)
+    assert server.lines[seen:].count("closed") == 1
+
+
+def test_close_is_called_when_the_client_goes_away(server: Server) -> None:
+    seen = len(server.lines)
+    with server.connect() as client:
+        client.send(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.socket.recv(1000)
+    server.wait_line("^closed$", after=seen)
+
+
+def test_a_close_that_fails_is_logged_and_destroys_no_response(
+    server: Server, client: Client
+) -> None:
+    seen = len(server.lines)
+    assert client.get("/fails_to_close").body == b"one two"
+    client.assert_eof()  # and no reset, which could overtake the body
+    server.wait_line(r"ValueError: in close\(\)", after=seen)
+
+
+def test_write_of_a_request_that_has_ended_sends_nothing_to_the_next_one(client: Client) -> None:
+    assert client.get("/keeps_write").body == b"nothing was kept"
+    assert client.get("/keeps_write").body == b"write() was called after the response had ended"
+    assert_kept(client)
+
+
+def test_a_status_without_a_reason_is_a_well_formed_status_line(client: Client) -> None:
+    response = client.get("/without_a_reason")
+    assert (response.status, response.reason, response.body) == (200, "", b"one two")
 
 
 def read_to_the_end(client: Client) -> bytes:
@@ -172,6 +211,7 @@ BEFORE = [
     ("returns_none", "failed"),
     ("too_short", "Content-Length is 8, the body has 7 bytes"),
     ("too_long", "Content-Length is 6, the body has 7 bytes"),
+    ("a_file_that_is_too_short", "Content-Length is 8, the body has 7 bytes"),
     *((name, rf"ERROR wsgisrv\.app: GET /{name} HTTP/1\.1: ") for name in FORBIDDEN),
 ]
 
@@ -199,6 +239,10 @@ def test_what_goes_wrong_before_anything_was_sent_is_a_500_that_tells_nothing(
         ("replaced_after_it_was_sent", "failed"),
         ("too_short_in_pieces", "the body is 1 bytes shorter than its Content-Length"),
         ("too_long_in_pieces", "the body is longer than its Content-Length"),
+        (
+            "written_before_a_file_that_is_too_short",
+            "the body is 1 bytes shorter than its Content-Length",
+        ),
     ],
 )
 def test_what_goes_wrong_later_never_looks_like_a_whole_response(
