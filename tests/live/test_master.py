@@ -108,6 +108,17 @@ def test_idle_connections_do_not_hold_up_a_graceful_stop() -> None:
         assert server.wait_exit() == 0
 
 
+def test_a_connection_that_was_just_accepted_is_still_answered_during_a_graceful_stop() -> None:
+    with serve(HELLO, workers=1, log_level="debug") as server, server.connect() as client:
+        with server.connect() as other:
+            assert other.get().status == 200  # the connection before it was accepted by now
+        server.signal(signal.SIGTERM)
+        server.wait_line(r"DEBUG wsgisrv\.worker: draining \d connections")
+        response = client.get()
+        assert (response.status, response["connection"]) == (200, "close")
+        assert server.wait_exit() == 0
+
+
 def test_a_killed_worker_is_replaced_and_named_with_its_signal() -> None:
     with serve(PID, workers=1) as server:
         (old,) = server.wait_ready()

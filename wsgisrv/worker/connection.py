@@ -38,6 +38,9 @@ DRAINING_LINGER_SECONDS = 0.5
 """How long a half-closed connection is read to its end; then it is closed whatever comes. A client that
 keeps its side open must not hold up a worker that wants to end."""
 
+NEW_SECONDS = 1.0
+"""How long a draining worker waits for the first request of a connection that it has just accepted."""
+
 PIPELINED_AT_ONCE = 16
 """Requests of one connection that are served before the hub looks at the others."""
 
@@ -341,10 +344,22 @@ class Connection(Stream):
         else:
             self.close()
 
+    def _is_unused(self) -> bool:
+        """Whether nothing is on its way in either direction, as far as can be known here."""
+        return self.state == State.IDLE and not self.is_stuck
+
     def drain_worker(self) -> None:
         """Closes the connection if it is idle: the worker serves no more. Runs in: hub."""
         self.flush()
-        if self.state == State.IDLE and not self.is_stuck:
+        if not self._is_unused():
+            return
+        if self._reader.is_idle:
             self._readable(self.fd)  # first bytes that have come already are a request
-            if self.state == State.IDLE:
-                self.close()
+        else:
+            self._advance_now()  # and so is one that was pipelined
+        if not self._is_unused():
+            return
+        if self._served_at_once:
+            self.close()
+        else:  # new: its first request is on the way, and nobody else can answer it
+            self.worker.clock.watch(self, time.monotonic() + NEW_SECONDS)

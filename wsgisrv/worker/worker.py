@@ -111,6 +111,7 @@ class Worker:
         """Accepts no more, closes idle connections, lets requests finish, then ends ``serve``."""
         if self.is_draining:
             return
+        _LOG.debug("draining %d connections", len(self._connections))
         self.is_draining = True
         self.keeps_connections = False
         self._slot.words[Word.STATE] = State.DRAINING
