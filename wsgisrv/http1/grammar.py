@@ -31,10 +31,10 @@ VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 
 # RFC 9112 2.1:  HTTP-message = start-line CRLF *( field-line CRLF ) CRLF
 # The whole head of the usual request in one match, decoded as latin-1, since what it finds is wanted as
-# text: origin-form target, version 1.0 or 1.1.
-HEAD = re.compile(
-    rf'({TCHAR}{{1,{METHOD_BYTES}}}+) (/[!"$-~]*+) HTTP/1\.([01])\r\n((?:{_FIELD_LINE}\r\n)*+)\r\n'
-)
+# text: origin-form target, version 1.0 or 1.1. REQUEST_LINE is its first line alone.
+_REQUEST_LINE = rf'({TCHAR}{{1,{METHOD_BYTES}}}+) (/[!"$-~]*+) HTTP/1\.([01])'
+REQUEST_LINE = re.compile(_REQUEST_LINE)
+HEAD = re.compile(rf"{_REQUEST_LINE}\r\n((?:{_FIELD_LINE}\r\n)*+)\r\n")
 
 # RFC 9110 7.2:  Host = uri-host [ ":" port ];  RFC 3986 3.2.2:  host = IP-literal / IPv4address / reg-name
 # reg-name = *( unreserved / pct-encoded / sub-delims ), never empty here (RFC 9110 4.2.1), and without

@@ -21,14 +21,16 @@ class RequestHead:
 
     ``fields`` has the CGI name of each field with its value, several of one name joined as RFC 9110 5.3
     says. ``length`` is the body's, in bytes, 0 when there is none, or CHUNKED. ``minor`` is the 0 or 1
-    of HTTP/1.0 and HTTP/1.1. ``path`` and ``query`` are as received, still percent-encoded.
+    of HTTP/1.0 and HTTP/1.1. ``path`` and ``query`` are as received, still percent-encoded, and so is
+    ``line``, the request line.
     """
 
     __slots__ = (
-        "expect_continue", "fields", "keep_alive", "length", "method", "minor", "path", "query",
-        "target",
+        "expect_continue", "fields", "keep_alive", "length", "line", "method", "minor", "path",
+        "query", "target",
     )  # fmt: skip
 
+    line: bytes
     method: str
     target: str
     path: str
@@ -39,24 +41,40 @@ class RequestHead:
     length: int
     expect_continue: bool
 
-    @property
-    def line(self) -> str:
-        """The request line as received."""
-        return f"{self.method} {self.target} HTTP/1.{self.minor}"
+    def with_line(self, line: bytes, method: str, target: str) -> RequestHead:
+        """Returns a head with the same fields and version, of which no check depends on the rest.
+
+        Args:
+            method: not CONNECT.
+            target: in origin-form.
+        """
+        head = RequestHead()
+        head.line = line
+        head.method = method
+        head.target = target
+        head.path, _, head.query = target.partition("?")
+        head.minor = self.minor
+        head.fields = self.fields
+        head.keep_alive = self.keep_alive
+        head.length = self.length
+        head.expect_continue = self.expect_continue
+        return head
 
 
 def parse_head(
-    method: str, target: str, minor: int, block: str, memo: Memo, limits: Limits
+    line: bytes, method: str, target: str, minor: int, block: str, memo: Memo, limits: Limits
 ) -> RequestHead:
     """Returns the head of a request.
 
     Args:
+        line: the request line, of which method, target and minor are the parts.
         block: the field lines, each with its CRLF; matches the grammar, and its size was checked.
 
     Raises:
         RefusedError: for a head whose parts contradict each other or ask what we do not do.
     """
     head = RequestHead()
+    head.line = line
     head.method = method
     head.target = target
     head.minor = minor

@@ -29,13 +29,17 @@ class RequestReader:
     """
 
     __slots__ = (
-        "_block_start", "_buffer", "_checked", "_fields", "_limits", "_memo", "_seen", "_skipped",
+        "_block_start", "_buffer", "_checked", "_fields", "_last", "_last_fields", "_last_minor",
+        "_limits", "_memo", "_seen", "_skipped",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, memo: Memo) -> None:
         self._limits = limits
         self._memo = memo
         self._buffer: bytes | bytearray = b""
+        self._last: RequestHead | None = None  # one whose fields may come again
+        self._last_fields = b""  # as they came, with the empty line
+        self._last_minor = ""
         self._restart()
 
     def _restart(self) -> None:
@@ -61,9 +65,23 @@ class RequestReader:
         """
         whole: bytes | bytearray = self._joined(data) if self._buffer else data
         if not self._seen:
-            # The usual case, complete in one piece. All that is unusual goes the other way.
+            # The usual cases, complete in one piece. All that is unusual goes the other way.
+            last = self._last
+            line_end = whole.find(b"\r\n") + 2
+            if last is not None and whole.startswith(self._last_fields, line_end):
+                line = bytes(whole[: line_end - 2])
+                match = grammar.REQUEST_LINE.fullmatch(line.decode("latin-1"))
+                if match:
+                    method, target, minor = match.groups()
+                    if (
+                        len(target) <= self._limits.max_target_bytes
+                        and minor == self._last_minor
+                        and method != "CONNECT"
+                    ):
+                        self._keep(whole, line_end + len(self._last_fields))
+                        return last.with_line(line, method, target)
             end = whole.find(_END) + 4
-            match = grammar.HEAD.fullmatch(str(whole[:end], "latin-1"))
+            match = grammar.HEAD.fullmatch(whole[:end].decode("latin-1"))
             if match:
                 method, target, minor, block = match.groups()
                 limits = self._limits
@@ -74,7 +92,11 @@ class RequestReader:
                     and block.count("\n") <= limits.max_header_count
                 ):
                     self._keep(whole, end)
-                    return parse_head(method, target, int(minor), block, self._memo, limits)
+                    line = bytes(whole[: line_end - 2])
+                    head = parse_head(line, method, target, int(minor), block, self._memo, limits)
+                    self._last, self._last_minor = head, minor
+                    self._last_fields = bytes(whole[line_end:end])
+                    return head
         return self._by_lines(whole)
 
     def take_rest(self, most: int = -1) -> bytes:
@@ -166,7 +188,7 @@ class RequestReader:
         method, target, version = line.decode("ascii").split(" ")
         self._keep(data, end)
         block = rest[:-2].decode("latin-1")
-        return parse_head(method, target, int(version[-1]), block, self._memo, self._limits)
+        return parse_head(line, method, target, int(version[-1]), block, self._memo, self._limits)
 
 
 def _check_request_line(line: bytes, max_target_bytes: int, *, complete: bool) -> None:

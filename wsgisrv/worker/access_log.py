@@ -66,7 +66,7 @@ class AccessLog:
         head = exchange.head
         self.note_line(
             exchange.connection.peer,
-            head.line,
+            head.line.decode("ascii"),
             exchange.status or "-",
             exchange.body_bytes,
             seconds,

@@ -57,6 +57,10 @@ class State(enum.IntEnum):
     CLOSED = 6
 
 
+# By name: looking a member up in its class takes as long as a call.
+IDLE, HEAD, FIRST_CHUNK, RUNNING, DRAINING, LINGERING, CLOSED = State
+
+
 class Connection(Stream):
     """Args:
     worker: shared by all connections of the process.
@@ -76,7 +80,7 @@ class Connection(Stream):
         super().__init__(worker, sock)
         self.peer = peer
         self.base_environ = base_environ
-        self.state = State.IDLE
+        self.state = IDLE
         self.decoder: BodyDecoder | None = None
         self.body_data = b""  # decoded but not yet read by the app
         self.exchange: Exchange | None = None
@@ -89,18 +93,21 @@ class Connection(Stream):
     def _readable(self, _fd: int) -> None:
         try:
             state = self.state
-            if state <= State.HEAD:
-                self._read_head()
-            elif state == State.RUNNING:
+            if state is IDLE or state is HEAD:
+                data = self._receive()
+                if data is not None:
+                    self._served_at_once = 0
+                    self._advance(data)
+            elif state is RUNNING:
                 if self._waits_to_read:
                     self._wake_waiter()
                 else:
                     self.pause()
-            elif state == State.FIRST_CHUNK:
+            elif state is FIRST_CHUNK:
                 self._read_first_chunk()
-            elif state == State.DRAINING:
+            elif state is DRAINING:
                 self._drain()
-            elif state == State.LINGERING:
+            elif state is LINGERING:
                 self._linger()
         except Exception:
             # A bug of ours must cost one connection, not the worker: the hub would print it and
@@ -126,16 +133,10 @@ class Connection(Stream):
 
     # A request's head
 
-    def _read_head(self) -> None:
-        data = self._receive()
-        if data is not None:
-            self._served_at_once = 0
-            self._advance(data)
-
     def _advance(self, data: bytes) -> None:
         """Serves what is complete: the request in ``data``, and those pipelined behind it."""
         self._advancing = True
-        while self.state <= State.HEAD:
+        while self.state is IDLE or self.state is HEAD:
             try:
                 head = self._reader.receive(data)
             except RefusedError as refused:
@@ -145,7 +146,7 @@ class Connection(Stream):
                 self._await_head()
                 break
             self._begin(head)
-            if self._reader.is_idle or self.state != State.IDLE:
+            if self._reader.is_idle or self.state is not IDLE:
                 break
             if self._served_at_once >= PIPELINED_AT_ONCE:
                 self._advance_later()
@@ -155,16 +156,16 @@ class Connection(Stream):
 
     def unstuck(self) -> None:
         """Goes on with a client that has taken its responses. Runs in: hub."""
-        if self.state > State.HEAD:
+        if self.state > HEAD:
             return
-        if self.worker.is_draining and self.state == State.IDLE:
+        if self.worker.is_draining and self.state is IDLE:
             self.linger()
         else:
-            self._become_idle()
+            self._become_idle(time.monotonic())
 
     def _await_head(self) -> None:
-        if self.state == State.IDLE and not self._reader.is_idle:
-            self.state = State.HEAD
+        if self.state is IDLE and not self._reader.is_idle:
+            self.state = HEAD
             self.worker.clock.watch(self, time.monotonic() + self.worker.settings.header_timeout)
 
     def _advance_later(self) -> None:
@@ -172,14 +173,14 @@ class Connection(Stream):
         self.worker.hub.schedule_call_global(0, self._advance_now)
 
     def _advance_now(self) -> None:
-        if self.state == State.IDLE and not self.is_stuck:
+        if self.state is IDLE and not self.is_stuck:
             self.listen()
             self._served_at_once = 0
             self._advance(b"")
 
     def _begin(self, head: RequestHead) -> None:
         self.deadline = NEVER
-        self.state = State.RUNNING
+        self.state = RUNNING
         self._served_at_once += 1
         exchange = Exchange(self, head)
         if head.length:
@@ -212,7 +213,7 @@ class Connection(Stream):
         if isinstance(self.decoder, ChunkedDecoder) and not self.decoder.has_begun:
             if head.expect_continue:
                 return True
-            self.state = State.FIRST_CHUNK
+            self.state = FIRST_CHUNK
             self.worker.clock.watch(self, time.monotonic() + self.worker.settings.body_timeout)
             return False
         return True
@@ -240,7 +241,7 @@ class Connection(Stream):
             return
         if isinstance(self.decoder, ChunkedDecoder) and self.decoder.has_begun:
             self.deadline = NEVER
-            self.state = State.RUNNING
+            self.state = RUNNING
             assert self.exchange is not None  # noqa: S101 -- set by _begin, for mypy
             self.worker.pool.submit(self.exchange)
 
@@ -256,9 +257,9 @@ class Connection(Stream):
 
     # The end of a request. Runs in: pool greenlet, or the hub for a refused one
 
-    def finish(self, keep: bool) -> None:
+    def finish(self, keep: bool, now: float) -> None:
         """Takes the connection back after a response. ``keep``: the client was not told to close."""
-        if self.state == State.CLOSED:
+        if self.state is CLOSED:
             return
         self.exchange = None
         self.body_data = b""
@@ -267,16 +268,16 @@ class Connection(Stream):
             return
         if self.decoder is not None:
             if not self.decoder.is_complete:
-                self.state = State.DRAINING
+                self.state = DRAINING
                 self.listen()
                 self.worker.clock.watch(self, time.monotonic() + self.worker.settings.body_timeout)
                 return
             self.decoder = None
-        self._become_idle()
+        self._become_idle(now)
 
-    def _become_idle(self) -> None:
-        self.state = State.IDLE
-        self.worker.clock.watch(self, time.monotonic() + self.worker.settings.keepalive_timeout)
+    def _become_idle(self, now: float) -> None:
+        self.state = IDLE
+        self.worker.clock.watch(self, now + self.worker.settings.keepalive_timeout)
         if self._listener is None and not self.is_stuck:
             self.listen()
         if not self._advancing and not self._reader.is_idle:
@@ -293,7 +294,7 @@ class Connection(Stream):
             return
         if self.body_is_complete:
             self.decoder = None
-            self._become_idle()
+            self._become_idle(time.monotonic())
 
     def refuse(self, refused: RefusedError) -> None:
         """Answers a malformed request and closes."""
@@ -318,7 +319,7 @@ class Connection(Stream):
         except OSError:
             self.close()
             return
-        self.state = State.LINGERING
+        self.state = LINGERING
         self.listen()
         seconds = DRAINING_LINGER_SECONDS if self.worker.is_draining else LINGER_SECONDS
         self.worker.clock.watch(self, time.monotonic() + seconds)
@@ -328,17 +329,17 @@ class Connection(Stream):
 
     def close(self) -> None:
         """Ends the connection at once; does nothing the second time."""
-        if self.state == State.CLOSED:
+        if self.state is CLOSED:
             return
-        self.state = State.CLOSED
+        self.state = CLOSED
         super().close()
         self.worker.forget(self)
 
     def expire(self) -> None:
         """Ends what took too long. Runs in: hub, from the clock."""
-        if self.state == State.RUNNING or self.is_stuck:
+        if self.state is RUNNING or self.is_stuck:
             super().expire()
-        elif self.state in (State.HEAD, State.FIRST_CHUNK):
+        elif self.state in (HEAD, FIRST_CHUNK):
             self.worker.counters.timed_out += 1
             self.refuse(RefusedError(408, "the request took too long to arrive"))
         else:
@@ -346,7 +347,7 @@ class Connection(Stream):
 
     def _is_unused(self) -> bool:
         """Whether nothing is on its way in either direction, as far as can be known here."""
-        return self.state == State.IDLE and not self.is_stuck
+        return self.state is IDLE and not self.is_stuck
 
     def drain_worker(self) -> None:
         """Closes the connection if it is idle: the worker serves no more. Runs in: hub."""

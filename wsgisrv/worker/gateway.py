@@ -93,8 +93,9 @@ class Exchange:
             self._framing = _ENDED
             if self._input is not None:
                 self._input.detach()
-            worker.end(self)
-            self.connection.finish(self._keep)
+            now = time.monotonic()
+            worker.end(self, now)
+            self.connection.finish(self._keep, now)
 
     # The request
 
@@ -183,6 +184,10 @@ class Exchange:
     # The response
 
     def _answer(self, result: Iterable[bytes]) -> None:
+        if type(result) is list:  # the usual case, which has no close()
+            self._answer_whole(result)
+            self._framing = _ENDED
+            return
         try:
             if isinstance(result, (list, tuple)):
                 self._answer_whole(result)
@@ -267,7 +272,7 @@ class Exchange:
         head = self.head
         lines = response.lines
         declared = response.length
-        self._keep = self._may_keep(response)
+        self._keep = self._keep and self._may_keep(response)
         if head.method == "HEAD" or not response.has_body:
             self._framing = _NO_BODY
             if declared < 0 and head.method == "HEAD" and is_whole and size:
@@ -298,7 +303,7 @@ class Exchange:
 
     def _may_keep(self, response: ResponseHead) -> bool:
         """RFC 9112 9.3: whether the connection can carry another request after this response."""
-        if not self._keep or not self.connection.worker.keeps_connections or response.code < 200:
+        if not self.connection.worker.keeps_connections or response.code < 200:
             return False
         body = self._input
         if body is None or self.connection.body_is_complete:
@@ -342,7 +347,7 @@ class Exchange:
     # What goes wrong
 
     def _app_failed(self, error: BaseException, *, is_late: bool) -> None:
-        line = self.head.line
+        line = self.head.line.decode("ascii")
         if is_late:
             seconds = self.connection.worker.settings.request_timeout
             _LOG.warning("%s ran longer than request_timeout (%g s)", line, seconds)

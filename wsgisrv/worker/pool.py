@@ -48,12 +48,10 @@ class RequestGreenlet(greenlet.greenlet):  # type: ignore[misc]
         self.__dict__.setdefault("links", []).append((func, args, kwargs))
 
     def forget_request(self) -> None:
-        """Runs the links and drops every attribute and context variable that was set."""
-        if self.__dict__:
-            for func, args, kwargs in self.__dict__.pop("links", ()):
-                func(self, *args, **kwargs)
-            self.__dict__.clear()
-        self.gr_context = None
+        """Runs the links and drops every attribute that was set."""
+        for func, args, kwargs in self.__dict__.pop("links", ()):
+            func(self, *args, **kwargs)
+        self.__dict__.clear()
 
 
 class RequestPool(greenpool.GreenPool):  # type: ignore[misc]
@@ -117,7 +115,9 @@ class RequestPool(greenpool.GreenPool):  # type: ignore[misc]
                 job.run()
             finally:
                 del job
-                me.forget_request()
+                if me.__dict__:
+                    me.forget_request()
+                me.gr_context = None
                 self._spawn_done(me)
             if len(self._parked) >= MOST_PARKED:
                 return

@@ -249,14 +249,14 @@ class Worker:
         """A request begins to run. Runs in: pool greenlet."""
         if self._rows:
             exchange.row = row = self._rows.pop()
-            self._slot.begin_request(row, exchange.started, exchange.head.line.encode("ascii"))
+            self._slot.begin_request(row, exchange.started, exchange.head.line)
 
-    def end(self, exchange: Exchange) -> None:
+    def end(self, exchange: Exchange, now: float) -> None:
         """A request was answered, or its client is gone. Runs in: pool greenlet."""
         if exchange.row >= 0:
             self._slot.end_request(exchange.row)
             self._rows.append(exchange.row)
-        seconds = time.monotonic() - exchange.started
+        seconds = now - exchange.started
         self.counters.note(exchange.status, seconds)
         if self._access_log.is_on:
             self._access_log.note(exchange, seconds)
