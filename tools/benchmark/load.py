@@ -61,6 +61,7 @@ def measure_rate(server: Running, scenario: Scenario, seconds: int, cores: set[i
         "BENCH_HEADERS": "".join(f"{k}: {v}\n" for k, v in headers_of(scenario).items()),
         "BENCH_BODY_BYTES": str(scenario.body_bytes),
         "BENCH_PIPELINE": str(scenario.pipeline),
+        "BENCH_FRESH_IDS": str(int(scenario.fresh_ids)),
     }
     command = ["wrk", "-t1", f"-c{scenario.connections}", f"-d{seconds}s", f"-s{SCRIPT}"]
     ours = os.sched_getaffinity(0)

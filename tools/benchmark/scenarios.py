@@ -15,6 +15,7 @@ class Scenario:
         connections: at a time.
         body_bytes: of the request; above 0 it is a POST.
         pipeline: requests that are sent before the first answer is awaited.
+        fresh_ids: no two requests of a connection have the same X-Request-Id.
         close: each request asks for the connection's end, so that the next one makes a new one.
         workers: of the server; servers that have only one process sit out where it is above 1.
         access_log: whether the server writes one, to a file.
@@ -26,6 +27,7 @@ class Scenario:
     connections: int = 64
     body_bytes: int = 0
     pipeline: int = 1
+    fresh_ids: bool = False
     close: bool = False
     workers: int = 1
     access_log: bool = False
@@ -38,6 +40,9 @@ class Scenario:
 
 SCENARIOS = {
     "hello": Scenario(about="a 26-byte JSON answer, 64 keep-alive connections"),
+    "fresh-ids": Scenario(
+        about="hello, each request with fields of its own: a new X-Request-Id", fresh_ids=True
+    ),
     "post10k": Scenario(
         about="a request body of 10 KiB that the app reads", path="/upload", body_bytes=10 * 1024
     ),

@@ -1,5 +1,6 @@
 -- The request that wrk sends, from the environment, and one line with what came of it.
--- BENCH_HEADERS: lines "Name: value"; BENCH_BODY_BYTES: above 0, a POST; BENCH_PIPELINE: requests at once.
+-- BENCH_HEADERS: lines "Name: value"; BENCH_BODY_BYTES: above 0, a POST; BENCH_PIPELINE: requests at once;
+-- BENCH_FRESH_IDS: 1 gives each of 1000 requests in a row an X-Request-Id of its own.
 
 local body_bytes = tonumber(os.getenv("BENCH_BODY_BYTES"))
 local pipeline = tonumber(os.getenv("BENCH_PIPELINE"))
@@ -14,7 +15,23 @@ if body_bytes > 0 then
     wrk.headers["Content-Type"] = "application/octet-stream"
 end
 
-if pipeline > 1 then
+if os.getenv("BENCH_FRESH_IDS") == "1" then
+    local requests = {}
+    local last = 0
+
+    -- Called once for a thread, after wrk has filled in Host.
+    function init(_)
+        for n = 1, 1000 do
+            wrk.headers["X-Request-Id"] = string.format("req-%08x-5b1d-4c58-9a37-d0a4f1c2b7e6", n)
+            requests[n] = wrk.format()
+        end
+    end
+
+    function request()
+        last = last % #requests + 1
+        return requests[last]
+    end
+elseif pipeline > 1 then
     local batch
 
     -- Called once for a thread, after wrk has filled in Host.
