@@ -1,7 +1,8 @@
 """The channel: one socket pair between the master and each worker, carrying lines of JSON.
 
 Rules: both ends are non-blocking and nobody waits for the other; EOF means that the other side died.
-READY and FAILED go up to the master; DRAIN, REOPEN and DUMP go down to a worker.
+READY and FAILED go up to the master; DRAIN, REOPEN, DUMP and TLS go down to a
+worker.
 Must not import eventlet: a worker's hub watches ``fileno()`` and calls ``receive()``.
 
 Facts about stream socket pairs: a message is small and the peer reads whenever it is awake, so a full
@@ -26,6 +27,7 @@ class Kind(enum.Enum):
     DRAIN = "drain"  # master -> worker: accept no more, finish, exit 0
     REOPEN = "reopen"  # master -> worker: reopen the log files
     DUMP = "dump"  # master -> worker: log every greenlet's stack
+    TLS = "tls"  # master -> worker: other certificates; fields: tls.Material's
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

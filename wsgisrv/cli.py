@@ -160,6 +160,7 @@ def _run(
     from wsgisrv.master.listeners import inherited_listeners, open_listeners
     from wsgisrv.master.signals import SignalPipe, StopAskedError
     from wsgisrv.master.supervisor import Supervisor
+    from wsgisrv.tls import TlsFiles
 
     found = loaded()
     settings = found.settings
@@ -169,6 +170,7 @@ def _run(
     if not settings.paste_config:
         raise UsageError("nothing to serve: name a paste file, as in: wsgisrv serve api-paste.ini")
     check_readable(settings.paste_config)
+    tls = TlsFiles(settings)
     inherited = inherited_listeners(os.environ)
     addresses = [*inherited, *(settings.bind if "bind" in found.given or not inherited else ())]
     added = global_conf(found.extra)
@@ -186,6 +188,7 @@ def _run(
         _run_worker,
         reload_settings=lambda: loaded().settings,
         global_conf=added,
+        tls=tls,
         signals=signals,
     )
     return supervisor.run()

@@ -23,10 +23,14 @@ def option(
     min: float | None = None,
     max: float | None = None,
     choices: tuple[str, ...] | None = None,
+    metavar: str = "TEXT",
     mutable: bool = False,
 ) -> Any:
     """Declares one option: a dataclass field whose metadata is what oslo.config needs to know."""
-    meta = {"help": help, "min": min, "max": max, "choices": choices, "mutable": mutable}
+    meta = {
+        "help": help, "min": min, "max": max, "choices": choices, "metavar": metavar,
+        "mutable": mutable,
+    }  # fmt: skip
     return dataclasses.field(default=default, metadata=meta)
 
 
@@ -42,6 +46,7 @@ class Settings:
         ("127.0.0.1:8080",),
         "Address to listen on: host:port, [v6]:port, unix:/path or fd://N; may be given more than"
         " once. Sockets handed over by systemd (LISTEN_FDS) take the place of the default.",
+        metavar="ADDR",
     )
     bind_timeout: float = option(
         3.0,
@@ -56,6 +61,33 @@ class Settings:
         " caps it at net.core.somaxconn.",
         min=1,
         max=65535,
+    )
+
+    # TLS
+    tls_certificate: tuple[str, ...] = option(
+        (),
+        "PEM file with a certificate chain, leaf first, and its private key, as CHAIN or CHAIN,KEY."
+        " Given, every TCP listener speaks TLS only; a unix socket never does. With more than one,"
+        " a client gets the one that has the name it asks for (SNI), else the first. Read again"
+        " when a file changes, and on HUP; connections stay.",
+        metavar="CHAIN[,KEY]",
+    )
+    tls_client_ca: str = option(
+        "", "PEM file with the CAs of client certificates; without it, none is asked for."
+    )
+    tls_client_verify: str = option(
+        "required",
+        "Whether a client must have a certificate of tls_client_ca's or only may. The subject is"
+        " SSL_CLIENT_S_DN in the environ.",
+        choices=("required", "optional"),
+    )
+    tls_min_version: str = option(
+        "1.2", "Oldest version of TLS that is spoken.", choices=("1.2", "1.3")
+    )
+    tls_ciphers: str = option(
+        "",
+        "Ciphers of TLS 1.2, as in openssl-ciphers(1). Empty leaves it to OpenSSL, whose choice ages"
+        " better.",
     )
 
     # Processes

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from wsgisrv.channel import Channel
 from wsgisrv.config import Settings
 from wsgisrv.scoreboard import Scoreboard
+from wsgisrv.tls import TlsContexts
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class WorkerContext:
         channel: the worker's end.
         scoreboard: the whole of it; the worker writes only its own slot.
         global_conf: values that the command adds to the paste file's ``[DEFAULT]``.
+        tls: what TCP connections are encrypted with; None for plain ones.
     """
 
     worker_id: int
@@ -37,6 +39,7 @@ class WorkerContext:
     channel: Channel
     scoreboard: Scoreboard
     global_conf: Mapping[str, str]
+    tls: TlsContexts | None = None
 
 
 RunWorker = Callable[[WorkerContext], int]

@@ -75,10 +75,11 @@ def _option(field: dataclasses.Field[Any]) -> cfg.Opt:
     name = field.name.replace("_", "-")  # as it stands on the command line
     known: dict[str, Any] = {"help": meta["help"], "mutable": meta["mutable"]}
     if field.type == "tuple[str, ...]":
-        return _MultiOpt(name, default=list(Settings().bind), metavar="ADDR", **known)
+        several: Any = field.default
+        return _MultiOpt(name, default=list(several), metavar=meta["metavar"], **known)
     known["default"] = field.default
     if field.type == "str":
-        return _StrOpt(name, choices=meta["choices"], metavar="TEXT", **known)
+        return _StrOpt(name, choices=meta["choices"], metavar=meta["metavar"], **known)
     bounds = {"min": meta["min"], "max": meta["max"]}
     if field.type == "int":
         return _IntOpt(name, metavar="N", **bounds, **known)
@@ -127,7 +128,9 @@ def load(
         _parse(conf, args, prog, usage or f"{prog} [options]", description)
         values = {opt.dest: _value(conf, opt, args) for opt in opts}
         given = frozenset(opt.dest for opt in opts if _is_given(conf, opt.dest))
-    values["bind"] = tuple(values["bind"])
+    values = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
     return Loaded(
         settings=Settings(**values),
         given=given,

@@ -28,6 +28,7 @@ from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.spawn import CloseMasters, spawn
 from wsgisrv.master.supervisor import Supervisor
 from wsgisrv.scoreboard import Real
+from wsgisrv.tls import TlsFiles
 
 BEAT_SECONDS = 0.2
 
@@ -101,6 +102,7 @@ def main() -> int:
         planned,
         reload_settings=lambda: settings,
         global_conf={},
+        tls=TlsFiles(settings),
         signals=SignalPipe(),
         fork=fork,
     )

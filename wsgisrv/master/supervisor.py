@@ -34,6 +34,7 @@ from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.spawn import Fork, spawn
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.scoreboard import Real, Scoreboard, State, Word
+from wsgisrv.tls import TlsFiles
 
 _LOG = logging.getLogger("wsgisrv.master")
 
@@ -49,6 +50,7 @@ class Supervisor:
     reload_settings: reads the options anew; raises ConfigError for a wrong one.
     global_conf: for the paste file.
     fork: makes a child; ``spawn`` but for tests of a kernel that refuses.
+    tls: the certificates, read already.
     signals: caught already, from before the listeners were bound; closed when ``run`` ends.
     """
 
@@ -60,10 +62,12 @@ class Supervisor:
         *,
         reload_settings: Callable[[], Settings],
         global_conf: Mapping[str, str],
+        tls: TlsFiles,
         signals: SignalPipe,
         fork: Fork = spawn,
     ) -> None:
         self._settings = [settings]  # by version: the index here
+        self._tls = [tls]  # likewise
         self._listeners = listeners
         self._run_worker = run_worker
         self._reload_settings = reload_settings
@@ -99,6 +103,7 @@ class Supervisor:
                     self._on_signal(number)
                 self._read_channels()
                 self._read_beats()
+                self._renew_certificates()
                 self._tell(events.Ticked())
                 if self._halt is None:
                     self._sleep()
@@ -180,6 +185,16 @@ class Supervisor:
             if beat:
                 self._tell(events.Beat(handle.worker_id, beat))
 
+    def _renew_certificates(self) -> None:
+        """Hands the workers what certificate files say now, if they have changed."""
+        handles = list(self._handles.values())
+        for version in {handle.version for handle in handles}:
+            files = self._tls[version]
+            if files.has_changed() and files.material is not None:
+                message = Message(Kind.TLS, files.material.to_fields())
+                told = [h.channel.send(message) for h in handles if h.version == version]
+                _LOG.info("certificates renewed in %d workers", sum(told))
+
     # Signals
 
     def _on_signal(self, number: signal.Signals) -> None:
@@ -206,11 +221,13 @@ class Supervisor:
     def _reload(self) -> None:
         try:
             settings = self._reload_settings()
+            tls = TlsFiles(settings)
         except WsgisrvError as error:
             _LOG.error("reload: %s; the settings stay as they were", error)
             return
         self._notifier.reloading()
         self._settings.append(settings)
+        self._tls.append(tls)
         self._tell(events.ReloadRequested(_policy(settings, len(self._settings) - 1)))
 
     # Actions
@@ -261,6 +278,7 @@ class Supervisor:
             settings=self._settings[wanted.version],
             listeners=tuple(listener.socket for listener in self._listeners),
             channel=theirs,
+            tls=self._tls[wanted.version].contexts,
             scoreboard=self._scoreboard,
             global_conf=self._global_conf,
         )
@@ -274,7 +292,9 @@ class Supervisor:
             theirs.close()
         board.words[Word.PID] = pid
         self._selector.register(ours, selectors.EVENT_READ)
-        self._handles[worker_id] = WorkerHandle(worker_id, generation, slot, pid, ours, now)
+        self._handles[worker_id] = WorkerHandle(
+            worker_id, generation, wanted.version, slot, pid, ours, now
+        )
         self._tell(events.Spawned(worker_id))
 
     def _close_in_worker(self, ours: Channel) -> None:
@@ -303,7 +323,10 @@ class Supervisor:
             for worker_id, handle in self._handles.items()
             if handle.generation == generation and states.get(worker_id) is WorkerState.READY
         ]
-        addresses = ", ".join(listener.url for listener in self._listeners)
+        scheme = "https://" if handles and self._tls[handles[0].version].contexts else "http://"
+        addresses = ", ".join(
+            listener.url.replace("http://", scheme) for listener in self._listeners
+        )
         pids = ", ".join(str(handle.pid) for handle in handles)
         hubs = ", ".join(sorted({handle.hub for handle in handles}))
         text = f"{len(handles)} worker{'s'[: len(handles) != 1]} (pid {pids})"

@@ -11,11 +11,13 @@ from wsgisrv.channel import Channel
 class WorkerHandle:
     """One forked worker, from fork to reap.
 
-    ``failure`` is what the worker said of itself when it could not boot: exit code and reason.
+    ``version`` is of the settings that it runs with. ``failure`` is what the worker said of itself when it
+    could not boot: exit code and reason.
     """
 
     worker_id: int
     generation: int
+    version: int
     slot: int
     pid: int
     channel: Channel

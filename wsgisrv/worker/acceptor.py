@@ -18,6 +18,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from wsgisrv.worker.environ import base_environ
+from wsgisrv.worker.tls_socket import TlsSocket
 
 if TYPE_CHECKING:
     from wsgisrv.worker.worker import Worker
@@ -48,6 +49,8 @@ class Acceptor:
         self._listener = listener
         self._is_inet = listener.family in (socket.AF_INET, socket.AF_INET6)
         self._base_environ = base_environ(listener, worker.error_stream)
+        if self._is_inet and worker.tls is not None:
+            self._base_environ |= {"wsgi.url_scheme": "https", "HTTPS": "on"}
         self._watched: Any = None
         self._open = True
         self._has_warned = False
@@ -107,10 +110,14 @@ class Acceptor:
 
     def _adopt(self, fd: int, address: Any) -> None:
         listener = self._listener
-        sock = _socket.socket(listener.family, listener.type, listener.proto, fd)
+        sock: Any = _socket.socket(listener.family, listener.type, listener.proto, fd)
         sock.setblocking(False)
         peer = (address[0], str(address[1])) if self._is_inet else ("", "")
-        self._worker.adopt(sock, peer, self._base_environ)
+        environ = self._base_environ
+        if self._is_inet and self._worker.tls is not None:
+            environ = environ.copy()
+            sock = TlsSocket(sock, self._worker.tls.default, environ)
+        self._worker.adopt(sock, peer, environ)
 
     def _step_back(self, error: OSError) -> None:
         if not self._has_warned:

@@ -27,6 +27,7 @@ from wsgisrv.http1.writer import plain_response
 from wsgisrv.worker.clock import NEVER
 from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.stream import RECEIVE_BYTES, Stream
+from wsgisrv.worker.tls_socket import OutputWaitsError
 
 if TYPE_CHECKING:
     from wsgisrv.worker.worker import Worker
@@ -119,6 +120,9 @@ class Connection(Stream):
         """Returns what has come, None when nothing has; closes at EOF and returns None, too."""
         try:
             data: bytes = self.sock.recv(RECEIVE_BYTES)
+        except OutputWaitsError:
+            self._get_stuck()
+            return None
         except (BlockingIOError, InterruptedError):
             return None
         except OSError:

@@ -245,7 +245,8 @@ class Exchange:
         A regular one goes by sendfile(2): no byte of it passes through Python.
         """
         declared = self._response.length if self._response is not None else -1
-        there = None if self.sent_head else wrapper.regular_file_bytes()
+        can_send = not self.sent_head and self.connection.can_send_files
+        there = wrapper.regular_file_bytes() if can_send else None
         if there is None:
             most = self._left if self._framing == _LENGTH else declared
             self._answer_pieces(wrapper.pieces(most))

@@ -23,6 +23,7 @@ import greenlet
 from wsgisrv.worker.clock import NEVER
 from wsgisrv.worker.errors import ClientGoneError
 from wsgisrv.worker.file_wrapper import FileWrapper
+from wsgisrv.worker.tls_socket import TlsSocket
 
 if TYPE_CHECKING:
     from wsgisrv.worker.worker import Worker
@@ -46,7 +47,7 @@ _RESET = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER: on, for no time
 class Stream(abc.ABC):
     """Args:
     worker: whose hub and clock it lives by.
-    sock: non-blocking and unpatched.
+    sock: non-blocking and unpatched, or a TlsSocket over such a one.
     """
 
     __slots__ = (
@@ -113,7 +114,7 @@ class Stream(abc.ABC):
     def flush(self) -> None:
         """Sends what is to be sent soon, or waits in the hub until the client takes it. Runs in: hub."""
         data = self._unsent
-        if not data:
+        if not data and self._write_listener is None:
             return
         try:
             sent = self.sock.send(data)
@@ -132,6 +133,7 @@ class Stream(abc.ABC):
             self.unstuck()
 
     def _get_stuck(self) -> None:
+        """Waits in the hub until the client takes what was not sent, and reads nothing until then."""
         if self._write_listener is None:
             hub = self.worker.hub
             self.pause()
@@ -232,6 +234,11 @@ class Stream(abc.ABC):
                 raise ClientGoneError(*error.args) from None
             self.worker.counters.bytes_out += sent
             rest = rest[sent:]
+
+    @property
+    def can_send_files(self) -> bool:
+        """Whether ``send_file`` is of use: what is encrypted passes through this process."""
+        return not isinstance(self.sock, TlsSocket)
 
     def send_file(self, wrapper: FileWrapper, count: int) -> None:
         """Sends ``count`` bytes from the file's position by sendfile(2). Runs in: pool greenlet.

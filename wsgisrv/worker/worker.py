@@ -27,6 +27,7 @@ from wsgisrv.http1.limits import Limits
 from wsgisrv.http1.names import Memo
 from wsgisrv.http1.writer import ResponseMemo
 from wsgisrv.scoreboard import ROWS, Real, State, Word
+from wsgisrv.tls import Material, TlsContexts
 from wsgisrv.worker.acceptor import Acceptor
 from wsgisrv.worker.access_log import AccessLog
 from wsgisrv.worker.clock import TICK, Clock
@@ -74,6 +75,7 @@ class Worker:
         self.counters = Counters()
         self.pool = RequestPool(hub, settings.pool_size)
         self.clock = Clock(hub, self._on_tick)
+        self.tls = context.tls
         self._context = context
         self._slot = context.scoreboard[context.slot]
         self._rows = list(range(ROWS))  # of the scoreboard, those that no request has
@@ -151,6 +153,8 @@ class Worker:
                 self._access_log.reopen()
             except SystemRefusedError as error:
                 _LOG.error("%s; the old file stays open", error)
+        elif message.kind is Kind.TLS:
+            self.tls = TlsContexts(Material.from_fields(message.fields))
 
     def _limit_drain(self) -> None:
         """Ends the process at graceful_timeout: there is no master to do it."""
