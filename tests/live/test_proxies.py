@@ -36,6 +36,7 @@ def test_a_connection_is_the_client_s_that_the_header_names(header: bytes, at_on
         environ = environ_behind(server, header, at_once=at_once)
         assert (environ["REMOTE_ADDR"], environ["REMOTE_PORT"]) == ("203.0.113.7", "4711")
         assert (environ["SERVER_NAME"], environ["SERVER_PORT"]) == ("198.51.100.1", "443")
+        assert environ["wsgi.url_scheme"] == ("http" if header.startswith(b"PROXY") else "https")
         server.wait_line(r'^203\.0\.113\.7 "GET / HTTP/1\.1" status: 200')
 
 

@@ -74,6 +74,8 @@ class Preface(Stream):
             peer = header.client
             if header.server[1]:
                 environ["SERVER_NAME"], environ["SERVER_PORT"] = header.server
+        if header.tls is not None and header.tls.is_used:
+            environ |= {"wsgi.url_scheme": "https", "HTTPS": "on"}
         self.worker.replace(self, peer, environ, rest)
 
     def _refuse(self, reason: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections import Counter
@@ -227,7 +228,7 @@ class Worker:
                 sock.close()
                 return
             self._clients[peer[0]] += 1
-        if self.tls is not None and base_environ["wsgi.url_scheme"] == "https":
+        if self.tls is not None and sock.family != socket.AF_UNIX:
             base_environ = base_environ.copy()
             sock = TlsSocket(sock, self.tls.default, base_environ, rest)
             rest = b""
