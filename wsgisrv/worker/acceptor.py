@@ -21,7 +21,7 @@ from wsgisrv.worker.environ import base_environ
 from wsgisrv.worker.tls_socket import TlsSocket
 
 if TYPE_CHECKING:
-    from wsgisrv.worker.worker import Worker
+    from wsgisrv.worker.server import Server
 
 _LOG = logging.getLogger("wsgisrv.worker")
 
@@ -44,7 +44,7 @@ class Acceptor:
         listener: non-blocking, as the master bound it.
     """
 
-    def __init__(self, worker: Worker, listener: socket.socket) -> None:
+    def __init__(self, worker: Server, listener: socket.socket) -> None:
         self._worker = worker
         self._listener = listener
         self._is_inet = listener.family in (socket.AF_INET, socket.AF_INET6)

@@ -30,7 +30,7 @@ from wsgisrv.worker.stream import RECEIVE_BYTES, Stream
 from wsgisrv.worker.tls_socket import OutputWaitsError
 
 if TYPE_CHECKING:
-    from wsgisrv.worker.worker import Worker
+    from wsgisrv.worker.server import Server
 
 _LOG = logging.getLogger("wsgisrv.http")
 
@@ -76,7 +76,7 @@ class Connection(Stream):
     )  # fmt: skip
 
     def __init__(
-        self, worker: Worker, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any]
+        self, worker: Server, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any]
     ) -> None:
         super().__init__(worker, sock)
         self.peer = peer
