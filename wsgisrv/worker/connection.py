@@ -17,7 +17,7 @@ import enum
 import logging
 import socket
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from wsgisrv.http1.body import BodyDecoder, ChunkedDecoder, LengthDecoder
 from wsgisrv.http1.errors import RefusedError
@@ -74,6 +74,8 @@ class Connection(Stream):
         "_advancing", "_reader", "_served_at_once", "base_environ", "body_data", "decoder",
         "exchange", "peer", "state",
     )  # fmt: skip
+
+    exchange_type: ClassVar[type[Exchange]] = Exchange
 
     def __init__(
         self, worker: Server, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any]
@@ -186,7 +188,7 @@ class Connection(Stream):
         self.deadline = NEVER
         self.state = RUNNING
         self._served_at_once += 1
-        exchange = Exchange(self, head)
+        exchange = self.exchange_type(self, head)
         if head.length:
             self.exchange = exchange
             if not self._begin_body(head):

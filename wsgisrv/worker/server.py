@@ -121,6 +121,10 @@ class Server(abc.ABC):
         """Whether a new connection is better left to a sibling process for a moment."""
 
     @abc.abstractmethod
+    def may_accept_after(self, error: OSError) -> bool:
+        """Whether accepting, which has failed, is tried again in a moment."""
+
+    @abc.abstractmethod
     def _on_tick(self, now: float, lag: float) -> None:
         """Called by the clock."""
 

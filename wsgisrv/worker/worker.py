@@ -137,6 +137,10 @@ class Worker(Server):
         mean = sum(open_counts) / len(open_counts)
         return self.connection_count > mean + 1 + mean / 8
 
+    def may_accept_after(self, error: OSError) -> bool:
+        """Always: a listener is shared and outlives this worker, so what is wrong with it may pass."""
+        return True
+
     def _find_siblings(self, now: float) -> list[memoryview]:
         """Returns the words of the workers that serve beside this one and were alive just now."""
         board, own = self._context.scoreboard, self._context.slot
