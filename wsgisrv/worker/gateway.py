@@ -384,6 +384,11 @@ class Exchange:
         date = self.connection.worker.clock.date
         return plain_response(status, reason, date=date, with_body=self.head.method != "HEAD")
 
+    @property
+    def lasts_to_the_end(self) -> bool:
+        """Whether nothing but the end of the connection ends the body (RFC 9112 6.3, rule 8)."""
+        return self._framing == _CLOSE
+
     def _break_off(self) -> None:
         """Ends a response whose head was sent so that nobody takes it for complete."""
         self.connection.abort()
