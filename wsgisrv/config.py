@@ -130,7 +130,8 @@ class Settings:
     )
     pool_size: int = option(
         1000,
-        "Requests that one worker runs at a time; more of them wait for a free slot.",
+        "Requests that one worker runs at a time; more of them wait for a free slot. One that waits"
+        " for its client, to send more of a body or to take more of a response, holds none.",
         min=1,
         max=1_000_000,
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+
+import pytest
 
 from tests.support.http import Client
 from tests.support.server import Server, serve
@@ -58,3 +61,63 @@ def test_a_graceful_stop_waits_for_a_slow_client_to_take_what_was_answered() -> 
         assert read_all(client) > 0
         assert client._buffer == b"", "a response was cut"
         assert server.wait_exit() == 0
+
+
+def test_long_responses_to_slow_clients_keep_no_place_in_the_pool() -> None:
+    size = 8_000_000
+    with (
+        serve(WHOLE, workers=1, pool_size=2) as server,
+        contextlib.ExitStack() as slow,
+        server.connect() as other,
+    ):
+        clients = [slow.enter_context(server.connect(receive_buffer=4096)) for _ in range(6)]
+        for client in clients:
+            client.send(
+                b"GET /?%d HTTP/1.1\r\nHost: x\r\n\r\nGET /?3 HTTP/1.1\r\nHost: x\r\n\r\n" % size
+            )
+            assert other.get("/?1").body == b"x"
+        for client in clients:
+            assert client.response().body == b"x" * size
+            assert client.response().body == b"xxx"
+            assert client.get("/?2").body == b"xx"
+
+
+def test_a_client_that_takes_nothing_of_a_long_response_is_dropped_after_write_timeout() -> None:
+    with (
+        serve(WHOLE, workers=1, write_timeout=0.5) as server,
+        server.connect(receive_buffer=4096) as client,
+    ):
+        client.send(b"GET /?8000000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        server.signal(signal.SIGTERM)
+        assert server.wait_exit() == 0
+        with pytest.raises((AssertionError, ConnectionResetError)):
+            client.response()
+
+
+def test_slow_bodies_and_slow_readers_keep_no_place_in_the_pool() -> None:
+    """The app runs and waits for its client; as many as the pool has places, and more."""
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe"
+    with (
+        serve("tests.apps.basic:echo", workers=1, pool_size=2) as server,
+        contextlib.ExitStack() as slow,
+        server.connect() as other,
+    ):
+        clients = [slow.enter_context(server.connect()) for _ in range(6)]
+        for client in clients:
+            client.send(head)
+            assert other.get().status == 200
+        for client in clients:
+            client.send(b"llo")
+            assert client.response().json()["body"] == "hello"
+    with (
+        serve("tests.apps.streams:zeros", workers=1, pool_size=2) as server,
+        contextlib.ExitStack() as slow,
+        server.connect() as other,
+    ):
+        clients = [slow.enter_context(server.connect(receive_buffer=4096)) for _ in range(6)]
+        for client in clients:
+            client.send(b"GET /?8 HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert other.get("/?0").status == 200
+        for client in clients:
+            assert client.response().body == bytes(8 * 1024 * 1024)
+        assert other.get("/?0").status == 200

@@ -75,11 +75,12 @@ def cores_for(scenario: Scenario) -> tuple[set[int], set[int]]:
 def measure(
     server: Running, scenario: Scenario, seconds: int, cores: set[int], title: str
 ) -> Result:
-    result = (
-        load.measure_idle(server, scenario)
-        if scenario.idle
-        else load.measure_rate(server, scenario, seconds, cores)
-    )
+    if scenario.idle:
+        result = load.measure_idle(server, scenario)
+    elif scenario.attached:
+        result = load.measure_among(server, scenario, seconds, cores)
+    else:
+        result = load.measure_rate(server, scenario, seconds, cores)
     print(f"  {title} {server.name}: {result.value:,.1f} {scenario.unit}", flush=True)
     return result
 

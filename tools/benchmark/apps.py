@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from wsgiref.util import FileWrapper
 
 if typing.TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 HELLO = b'{"message":"Hello, world"}'
 MEBIBYTE = b"\0" * (1024 * 1024)
+GIBIBYTE = 1024 * 1024 * 1024
 JSON = "application/json"
+BYTES = "application/octet-stream"
 
 
 def hello(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -23,21 +27,33 @@ def hello(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
 
 def upload(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     length = int(environ.get("CONTENT_LENGTH") or 0)
-    body = b'{"bytes":%d}' % len(environ["wsgi.input"].read(length))
-    start_response("200 OK", [("Content-Type", JSON), ("Content-Length", str(len(body)))])
+    body = environ["wsgi.input"].read(length)
+    start_response("200 OK", [("Content-Type", BYTES), ("Content-Length", str(len(body)))])
     return [body]
 
 
 def mebibyte(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    kind = "application/octet-stream"
-    start_response("200 OK", [("Content-Type", kind), ("Content-Length", str(len(MEBIBYTE)))])
+    start_response("200 OK", [("Content-Type", BYTES), ("Content-Length", str(len(MEBIBYTE)))])
     return [MEBIBYTE]
+
+
+def file(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answers with a file of the working directory, which is made when it is first asked for."""
+    path = Path("gibibyte")
+    if not path.exists():
+        with path.open("wb") as new:
+            new.truncate(GIBIBYTE)
+    start_response("200 OK", [("Content-Type", BYTES), ("Content-Length", str(GIBIBYTE))])
+    wrapper = environ.get("wsgi.file_wrapper", FileWrapper)
+    found: Iterable[bytes] = wrapper(path.open("rb"))
+    return found
 
 
 PATHS: dict[str, Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]] = {
     "/": hello,
     "/upload": upload,
     "/mebibyte": mebibyte,
+    "/file": file,
 }
 
 

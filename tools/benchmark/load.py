@@ -12,6 +12,7 @@ import os
 import resource
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -82,9 +83,42 @@ def measure_rate(server: Running, scenario: Scenario, seconds: int, cores: set[i
         os.sched_setaffinity(0, ours)
     for line in done.stdout.splitlines():
         if line.startswith("RESULT "):
-            requests, microseconds, errors = map(int, line.split()[1:])
-            return Result(requests / (microseconds / 1e6), errors)
+            requests, microseconds, errors, size, p99 = map(int, line.split()[1:])
+            if scenario.attached:
+                return Result(p99 / 1e3, errors)
+            done_of = size / 1e6 if scenario.megabytes else requests
+            return Result(done_of / (microseconds / 1e6), errors)
     raise LoadError(f"wrk failed: {(done.stderr or done.stdout).strip()[-200:]}")
+
+
+def measure_among(server: Running, scenario: Scenario, seconds: int, cores: set[int]) -> Result:
+    """Measures while the scenario's other clients stay attached; each that is lost is an error.
+
+    Slow clients that a limit ends, as it should, are none.
+
+    Raises:
+        LoadError: when they cannot attach, or wrk fails.
+    """
+    assert scenario.attached is not None  # noqa: S101 -- for mypy
+    kind, count = scenario.attached
+    command = [sys.executable, "-m", "benchmark.attached", str(server.port), str(count), kind]
+    with subprocess.Popen(
+        ["taskset", "-c", ",".join(map(str, cores)), *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as others:
+        assert others.stdin is not None  # noqa: S101 -- for mypy
+        assert others.stdout is not None  # noqa: S101 -- for mypy
+        try:
+            if others.stdout.readline() != "attached\n":
+                raise LoadError(f"{count} {kind} clients cannot attach")
+            result = measure_rate(server, scenario, seconds, cores)
+        finally:
+            others.stdin.close()
+        lost = int(others.stdout.readline() or count)
+    return dataclasses.replace(result, errors=result.errors + (lost if kind == "idle" else 0))
 
 
 def measure_idle(server: Running, scenario: Scenario) -> Result:

@@ -19,6 +19,9 @@ class Scenario:
         close: each request asks for the connection's end, so that the next one makes a new one.
         workers: of the server; servers that have only one process sit out where it is above 1.
         access_log: whether the server writes one, to a file.
+        attached: clients of the kind that stay connected meanwhile, as ("slow", 5000): then the 99th
+            percentile of the others' latency is measured instead of a rate.
+        megabytes: of responses a second are measured.
         idle: memory is measured instead of a rate: what an idle connection costs.
     """
 
@@ -31,11 +34,17 @@ class Scenario:
     close: bool = False
     workers: int = 1
     access_log: bool = False
+    attached: tuple[str, int] | None = None
+    megabytes: bool = False
     idle: bool = False
 
     @property
     def unit(self) -> str:
-        return "KiB/connection" if self.idle else "requests/s"
+        if self.idle:
+            return "KiB/connection"
+        if self.megabytes:
+            return "MB/s"
+        return "ms at p99" if self.attached else "requests/s"
 
 
 SCENARIOS = {
@@ -44,13 +53,30 @@ SCENARIOS = {
         about="hello, each request with fields of its own: a new X-Request-Id", fresh_ids=True
     ),
     "post10k": Scenario(
-        about="a request body of 10 KiB that the app reads", path="/upload", body_bytes=10 * 1024
+        about="a request body of 10 KiB that the app reads and sends back",
+        path="/upload",
+        body_bytes=10 * 1024,
     ),
     "mebibyte": Scenario(about="a response of 1 MiB in one piece", path="/mebibyte"),
     "new-connection": Scenario(about="a new connection for each request", close=True),
     "pipelined": Scenario(about="16 requests in one go", pipeline=16),
     "many": Scenario(about="1000 keep-alive connections, all busy", connections=1000),
-    "idle": Scenario(about="memory of 2000 idle connections", connections=2000, idle=True),
+    "file": Scenario(
+        about="a file of 1 GiB by wsgi.file_wrapper", path="/file", connections=1, megabytes=True
+    ),
+    "idle": Scenario(about="memory of 10,000 idle connections", connections=10_000, idle=True),
+    "among-idle": Scenario(
+        about="4 clients among 10,000 idle ones", connections=4, attached=("idle", 10_000)
+    ),
+    "among-18000": Scenario(
+        about="4 clients among 18,000 idle ones", connections=4, attached=("idle", 18_000)
+    ),
+    "among-slow": Scenario(
+        about="4 clients among 5000 that send or read a byte a second",
+        connections=4,
+        attached=("slow", 5000),
+    ),
+    "alone": Scenario(about="4 clients, nobody else", connections=4, attached=("idle", 0)),
     "access-log": Scenario(about="hello with an access log to a file", access_log=True),
     "two-workers": Scenario(about="hello from two workers, nothing pinned", workers=2),
 }

@@ -25,7 +25,7 @@ STOP_SECONDS = 5.0
 TOOLS = Path(__file__).resolve().parent.parent
 APP = "benchmark.apps:application"
 PASTE = "[app:main]\npaste.app_factory = benchmark.apps:app_factory\n"
-OPEN_CONNECTIONS = 4000
+OPEN_CONNECTIONS = 20_000
 """What servers with a bound of their own are allowed, above every scenario's need."""
 
 
@@ -58,6 +58,8 @@ def wsgisrv(setup: Setup) -> Command:
         log,
         "--bind",
         setup.address,
+        "--max-connections",
+        str(OPEN_CONNECTIONS),
     ]
     return [str(setup.bin / "wsgisrv"), "serve", str(paste), *options]
 

@@ -44,8 +44,9 @@ elseif pipeline > 1 then
     end
 end
 
-function done(summary, _, _)
+function done(summary, latency, _)
     local errors = summary.errors
     local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
-    io.write(string.format("RESULT %d %d %d\n", summary.requests, summary.duration, failed))
+    io.write(string.format("RESULT %d %d %d %d %d\n", summary.requests, summary.duration, failed,
+        summary.bytes, latency:percentile(99)))
 end

@@ -152,7 +152,7 @@ class Connection(Stream):
                 self._await_head()
                 break
             self._begin(head)
-            if self._reader.is_idle or self.state is not IDLE:
+            if self._reader.is_idle or self.state is not IDLE or self._write_listener is not None:
                 break
             if self._served_at_once >= PIPELINED_AT_ONCE:
                 self._advance_later()
@@ -283,8 +283,10 @@ class Connection(Stream):
 
     def _become_idle(self, now: float) -> None:
         self.state = IDLE
+        if self._write_listener is not None:
+            return  # ``unstuck`` comes here again
         self.worker.clock.watch(self, now + self.worker.settings.keepalive_timeout)
-        if self._listener is None and not self.is_stuck:
+        if self._listener is None:
             self.listen()
         if not self._advancing and not self._reader.is_idle:
             self._advance_later()

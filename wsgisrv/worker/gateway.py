@@ -230,6 +230,8 @@ class Exchange:
         self.body_bytes = len(body)
         if self._keep and len(body) <= JOIN_BYTES:
             self.connection.send_soon(head + body)
+        elif self._keep:
+            self.connection.send_whole(head, body)
         else:
             self.connection.send_both(head, body)
 

@@ -95,6 +95,23 @@ class RequestPool(greenpool.GreenPool):  # type: ignore[misc]
         self._on_free = callback
         self._schedule_refill()
 
+    def step_out(self) -> bool:
+        """Gives the place of the request that calls to another one while it waits for its client.
+
+        Else as many slow clients as there are places could stop all others. False, and no place
+        given, when the caller is no request of this pool. Runs in: pool greenlet.
+        """
+        if greenlet.getcurrent() not in self.coroutines_running:
+            return False
+        self.sem.counter += 1
+        if self._waiting or self._on_free:
+            self._schedule_refill()
+        return True
+
+    def step_in(self) -> None:
+        """Takes the place back, at once: for a moment one request too many may run."""
+        self.sem.counter -= 1
+
     def _start(self, job: Job) -> None:
         self.sem.counter -= 1  # as Semaphore.acquire(), which would take a lock-step of its own
         parked = self._parked

@@ -51,7 +51,7 @@ class Stream(abc.ABC):
     """
 
     __slots__ = (
-        "_listener", "_on_readable", "_unsent", "_waiter", "_waits_to_read", "_write_listener",
+        "_listener", "_on_readable", "_rest", "_unsent", "_waiter", "_waits_to_read", "_write_listener",
         "deadline", "fd", "sock", "wake", "worker",
     )  # fmt: skip
 
@@ -65,6 +65,7 @@ class Stream(abc.ABC):
         self._waiter: Any = None  # the greenlet that waits for this socket
         self._waits_to_read = False  # and for what
         self._unsent = b""  # what is to be sent soon
+        self._rest: memoryview | None = None  # and what of a long body behind it
         self._write_listener: Any = None  # while the client does not take it
 
     @abc.abstractmethod
@@ -111,9 +112,23 @@ class Stream(abc.ABC):
         self._unsent = data
         self.worker.flush_soon(self)
 
+    def send_whole(self, head: bytes, body: bytes) -> None:
+        """Sends a response that is all there. Runs in: pool greenlet, but does not keep it: what the
+        client does not take at once, the hub sends.
+
+        Raises:
+            ClientGoneError: when it went away.
+        """
+        head = self.take_unsent() + head
+        sent = self._send_some(head, body)
+        if sent < len(head) + len(body):
+            self._unsent = head[sent:]
+            self._rest = memoryview(body)[max(sent - len(head), 0) :]
+            self._get_stuck()
+
     def flush(self) -> None:
         """Sends what is to be sent soon, or waits in the hub until the client takes it. Runs in: hub."""
-        data = self._unsent
+        data: bytes | memoryview = self._unsent or self._rest or b""
         if not data and self._write_listener is None:
             return
         try:
@@ -121,12 +136,15 @@ class Stream(abc.ABC):
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:
-            self._unsent = b""
+            self._unsent, self._rest = b"", None
             self.close()
             return
         self.worker.counters.bytes_out += sent
-        self._unsent = data[sent:]
-        if self._unsent:
+        if isinstance(data, bytes):
+            self._unsent = data[sent:]
+        else:
+            self._rest = data[sent:] or None
+        if self._unsent or self._rest:
             self._get_stuck()
         elif self._write_listener is not None:
             self._drop_write_listener()
@@ -156,7 +174,10 @@ class Stream(abc.ABC):
             self._write_listener = None
 
     def take_unsent(self) -> bytes:
-        """Returns what is to be sent soon, for whoever sends something behind it now."""
+        """Returns what is to be sent soon, for whoever sends something behind it now.
+
+        There is no rest of a long body then: until that is sent, the connection serves no request.
+        """
         data, self._unsent = self._unsent, b""
         self._drop_write_listener()
         return data
@@ -211,17 +232,22 @@ class Stream(abc.ABC):
             self.send(head + body)
             return
         head = self.take_unsent() + head
-        try:
-            sent = self.sock.sendmsg((head, body))
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        except OSError as error:
-            raise ClientGoneError(*error.args) from None
-        self.worker.counters.bytes_out += sent
+        sent = self._send_some(head, body)
         if sent < len(head):
             self._send_rest(memoryview(head)[sent:])
             sent = len(head)
         self._send_rest(memoryview(body)[sent - len(head) :])
+
+    def _send_some(self, head: bytes, body: bytes) -> int:
+        """Sends what the client takes now of ``head`` and ``body``, and returns how many bytes."""
+        try:
+            sent: int = self.sock.sendmsg((head, body))
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            raise ClientGoneError(*error.args) from None
+        self.worker.counters.bytes_out += sent
+        return sent
 
     def _send_rest(self, rest: memoryview) -> None:
         while rest:
@@ -287,9 +313,13 @@ class Stream(abc.ABC):
             )
         self._waiter = greenlet.getcurrent()
         self.worker.clock.watch(self, deadline)
+        pool = self.worker.pool
+        has_stepped_out = pool.step_out()
         try:
             in_time = self.worker.hub.switch()
         finally:
+            if has_stepped_out:
+                pool.step_in()
             self._waiter = None
             self._waits_to_read = False
             self.deadline = NEVER
