@@ -22,12 +22,13 @@ class RequestHead:
     ``fields`` has the CGI name of each field with its value, several of one name joined as RFC 9110 5.3
     says. ``length`` is the body's, in bytes, 0 when there is none, or CHUNKED. ``minor`` is the 0 or 1
     of HTTP/1.0 and HTTP/1.1. ``path`` and ``query`` are as received, still percent-encoded, and so is
-    ``line``, the request line.
+    ``line``, the request line. ``raw_fields`` has the field lines and the empty one as they came; the
+    reader adds them, which keeps them anyway.
     """
 
     __slots__ = (
         "expect_continue", "fields", "keep_alive", "length", "line", "method", "minor", "path",
-        "query", "target",
+        "query", "raw_fields", "target",
     )  # fmt: skip
 
     line: bytes
@@ -40,6 +41,7 @@ class RequestHead:
     keep_alive: bool
     length: int
     expect_continue: bool
+    raw_fields: bytes
 
     def with_line(self, line: bytes, method: str, target: str) -> RequestHead:
         """Returns a head with the same fields and version, of which no check depends on the rest.
@@ -58,6 +60,7 @@ class RequestHead:
         head.keep_alive = self.keep_alive
         head.length = self.length
         head.expect_continue = self.expect_continue
+        head.raw_fields = self.raw_fields
         return head
 
 
@@ -86,7 +89,7 @@ def parse_head(
         head.path, head.query, authority = split_target(method, target)
     host = fields.get("HTTP_HOST")
     if host is None:
-        if minor:
+        if minor and limits.requires_host:
             raise RefusedError(400, "HTTP/1.1 request without Host")  # RFC 9112 3.2
     elif host not in memo.hosts:
         check_authority(host)

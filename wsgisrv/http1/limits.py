@@ -17,3 +17,4 @@ class Limits:
     max_trailer_bytes: int = 8192
     max_body_bytes: int = 0  # 0: no bound
     header_underscores: str = "drop"
+    requires_host: bool = True  # False serves what RFC 9112 3.2 refuses, for compat alone

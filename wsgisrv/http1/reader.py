@@ -95,7 +95,7 @@ class RequestReader:
                     line = bytes(whole[: line_end - 2])
                     head = parse_head(line, method, target, int(minor), block, self._memo, limits)
                     self._last, self._last_minor = head, minor
-                    self._last_fields = bytes(whole[line_end:end])
+                    self._last_fields = head.raw_fields = bytes(whole[line_end:end])
                     return head
         return self._by_lines(whole)
 
@@ -189,7 +189,10 @@ class RequestReader:
         method, target, version = line.decode("ascii").split(" ")
         self._keep(data, end)
         block = rest[:-2].decode("latin-1")
-        return parse_head(line, method, target, int(version[-1]), block, self._memo, self._limits)
+        minor = int(version[-1])
+        head = parse_head(line, method, target, minor, block, self._memo, self._limits)
+        head.raw_fields = rest
+        return head
 
 
 def _check_request_line(line: bytes, max_target_bytes: int, *, complete: bool) -> None:

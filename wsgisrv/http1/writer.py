@@ -168,9 +168,23 @@ def plain_response(status: int, reason: str, *, date: str, with_body: bool = Tru
         with_body: False answers HEAD.
     """
     body = (reason + "\n").encode("ascii")
+    return closing_response(status, body, charset="us-ascii", date=date, with_body=with_body)
+
+
+def closing_response(
+    status: int, text: bytes, *, charset: str, date: str, with_body: bool = True
+) -> bytes:
+    """Returns a whole closing response of the server's own, plain text.
+
+    Args:
+        status: 400 to 599.
+        text: encoded in ``charset``; may be empty.
+        date: an IMF-fixdate.
+        with_body: False answers HEAD.
+    """
     head = (
         f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}\r\n"
-        f"Date: {date}\r\nContent-Type: text/plain; charset=us-ascii\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"Date: {date}\r\nContent-Type: text/plain; charset={charset}\r\n"
+        f"Content-Length: {len(text)}\r\nConnection: close\r\n\r\n"
     )
-    return head.encode("ascii") + body if with_body else head.encode("ascii")
+    return head.encode("ascii") + text if with_body else head.encode("ascii")

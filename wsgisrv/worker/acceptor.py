@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from wsgisrv.worker.environ import base_environ
 
 if TYPE_CHECKING:
-    from wsgisrv.worker.worker import Worker
+    from wsgisrv.worker.server import Server
 
 _LOG = logging.getLogger("wsgisrv.worker")
 
@@ -43,7 +43,7 @@ class Acceptor:
         listener: non-blocking, as the master bound it.
     """
 
-    def __init__(self, worker: Worker, listener: socket.socket) -> None:
+    def __init__(self, worker: Server, listener: socket.socket) -> None:
         self._worker = worker
         self._listener = listener
         self._is_inet = listener.family in (socket.AF_INET, socket.AF_INET6)
@@ -63,7 +63,7 @@ class Acceptor:
         if self._open and self._watched is None:
             hub = self._worker.hub
             fd = self._listener.fileno()
-            self._watched = hub.add(hub.READ, fd, self._accept_some, _ignore, None)
+            self._watched = hub.add(hub.READ, fd, self._accept_some, self._closed_by_another, None)
 
     def pause(self) -> None:
         """Stops accepting until ``start``."""
@@ -93,7 +93,10 @@ class Acceptor:
             except ConnectionError:
                 continue
             except OSError as error:
-                self._step_back(error)
+                if self._worker.may_accept_after(error):
+                    self._step_back(error)
+                else:
+                    self.pause()
                 return
             self._adopt(fd, address)
 
@@ -124,6 +127,8 @@ class Acceptor:
         self.pause()
         self._worker.hub.schedule_call_global(STEP_BACK_SECONDS, self.start)
 
-
-def _ignore(_error: BaseException) -> None:
-    """The listener's throwback: nobody but this module closes the descriptor."""
+    def _closed_by_another(self, error: BaseException) -> None:
+        """The listener's throwback: the descriptor is another file's now. The worker's own never is."""
+        self._watched = None
+        if isinstance(error, OSError):
+            self._worker.may_accept_after(error)

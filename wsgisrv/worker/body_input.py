@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from wsgisrv.http1.errors import RefusedError
 from wsgisrv.http1.writer import CONTINUE
-from wsgisrv.worker.errors import BodyError
+from wsgisrv.worker.errors import BodyError, MalformedBodyError
 
 if TYPE_CHECKING:
     from wsgisrv.worker.connection import Connection
@@ -181,7 +181,7 @@ class BodyInput:
             try:
                 data = connection.decode(raw)
             except RefusedError as refused:
-                raise BodyError(refused.status, refused.reason) from None
+                raise MalformedBodyError(refused.status, refused.reason) from None
             if data or connection.body_is_complete:
                 return data
 

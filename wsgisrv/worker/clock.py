@@ -43,12 +43,18 @@ class Clock:
         self._buckets: dict[int, set[Watched]] = {}
         self._due = 0.0
         self._swept = int(time.monotonic() / TICK)
+        self._timer: Any = None
         self.date = ""
 
     def start(self) -> None:
-        """Begins to tick; ticks until the process ends."""
+        """Begins to tick; ticks until ``stop``, in a worker until the process ends."""
         self._due = time.monotonic()
         self._tick()
+
+    def stop(self) -> None:
+        """Ends the ticking, when nothing is watched any more."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def watch(self, watched: Watched, deadline: float) -> None:
         """Sets a deadline, NEVER for none."""
@@ -72,7 +78,7 @@ class Clock:
 
     def _tick(self) -> None:
         now = time.monotonic()
-        self._hub.schedule_call_global(TICK, self._tick)
+        self._timer = self._hub.schedule_call_global(TICK, self._tick)
         self.date = formatdate(usegmt=True)
         lag = max(now - self._due, 0.0)
         self._due = now + TICK

@@ -17,7 +17,7 @@ import enum
 import logging
 import socket
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from wsgisrv.http1.body import BodyDecoder, ChunkedDecoder, LengthDecoder
 from wsgisrv.http1.errors import RefusedError
@@ -30,7 +30,7 @@ from wsgisrv.worker.stream import RECEIVE_BYTES, Stream
 from wsgisrv.worker.tls_socket import OutputWaitsError, TlsSocket
 
 if TYPE_CHECKING:
-    from wsgisrv.worker.worker import Worker
+    from wsgisrv.worker.server import Server
 
 _LOG = logging.getLogger("wsgisrv.http")
 
@@ -75,8 +75,10 @@ class Connection(Stream):
         "exchange", "peer", "state",
     )  # fmt: skip
 
+    exchange_type: ClassVar[type[Exchange]] = Exchange
+
     def __init__(
-        self, worker: Worker, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any]
+        self, worker: Server, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any]
     ) -> None:
         super().__init__(worker, sock)
         self.peer = peer
@@ -193,7 +195,7 @@ class Connection(Stream):
         self.deadline = NEVER
         self.state = RUNNING
         self._served_at_once += 1
-        exchange = Exchange(self, head)
+        exchange = self.exchange_type(self, head)
         if head.length:
             self.exchange = exchange
             if not self._begin_body(head):

@@ -18,3 +18,7 @@ class BodyError(OSError):
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
         self.status = status
+
+
+class MalformedBodyError(BodyError):
+    """Raised likewise, for a body whose chunks are none or that is over a bound."""

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote_to_bytes
 
 import greenlet
@@ -56,6 +56,8 @@ class Exchange:
         "_framing", "_input", "_keep", "_left", "_response", "body_bytes", "client", "connection",
         "head", "row", "sent_head", "started", "status",
     )  # fmt: skip
+
+    input_type: ClassVar[type[BodyInput]] = BodyInput
 
     def __init__(self, connection: Connection, head: RequestHead) -> None:
         self.connection = connection
@@ -122,7 +124,7 @@ class Exchange:
         if head.minor:
             environ["wsgi.early_hints"] = self.early_hints
         if head.length:
-            self._input = environ["wsgi.input"] = BodyInput(connection, head.expect_continue)
+            self._input = environ["wsgi.input"] = self.input_type(connection, head.expect_continue)
         else:
             environ["wsgi.input"] = NO_BODY
         if worker.trusted_proxies:
@@ -286,7 +288,7 @@ class Exchange:
         head = self.head
         lines = response.lines
         declared = response.length
-        self._keep = self._keep and self._may_keep(response)
+        self._keep = self._may_keep(response)
         if head.method == "HEAD" or not response.has_body:
             self._framing = _NO_BODY
             if declared < 0 and head.method == "HEAD" and is_whole and size:
@@ -317,16 +319,19 @@ class Exchange:
 
     def _may_keep(self, response: ResponseHead) -> bool:
         """RFC 9112 9.3: whether the connection can carry another request after this response."""
-        if not self.connection.worker.keeps_connections or response.code < 200:
-            return False
         body = self._input
+        awaits_continue = False
+        if body is not None:
+            awaits_continue = body.awaits_continue
+            body.cancel_continue()  # it would stand in the midst of the response
+        if not self._keep or not self.connection.worker.keeps_connections or response.code < 200:
+            return False
         if body is None or self.connection.body_is_complete:
             return True
         # An unread body that is short is thrown away; one that may never come, or is long, is not
         # worth the connection.
         most = self.connection.worker.settings.max_drain_bytes
-        keep = not body.has_failed and not body.awaits_continue
-        body.cancel_continue()
+        keep = not body.has_failed and not awaits_continue
         return keep and 0 < self.connection.body_bytes_left <= most
 
     def _send_piece(self, head: bytes, data: bytes) -> None:
@@ -379,13 +384,24 @@ class Exchange:
         if self._framing == _ENDED:
             return  # close() failed: the response is complete, and RST could destroy its tail
         if self.sent_head:
-            self.connection.abort()
+            self._break_off()
             return
         self.sent_head = True
         self.status = str(status)
-        date = self.connection.worker.clock.date
-        with_body = self.head.method != "HEAD"
         try:
-            self.connection.send(plain_response(status, reason, date=date, with_body=with_body))
+            self.connection.send(self._error_response(status, reason))
         except ClientGoneError as gone:
             _LOG.debug("client %s went away: %s", self.connection.peer[0], gone)
+
+    def _error_response(self, status: int, reason: str) -> bytes:
+        date = self.connection.worker.clock.date
+        return plain_response(status, reason, date=date, with_body=self.head.method != "HEAD")
+
+    @property
+    def lasts_to_the_end(self) -> bool:
+        """Whether nothing but the end of the connection ends the body (RFC 9112 6.3, rule 8)."""
+        return self._framing == _CLOSE
+
+    def _break_off(self) -> None:
+        """Ends a response whose head was sent so that nobody takes it for complete."""
+        self.connection.abort()

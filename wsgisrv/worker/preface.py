@@ -15,7 +15,7 @@ from wsgisrv.http1.proxy_protocol import ProxyHeader, ProxyProtocolError, ProxyR
 from wsgisrv.worker.stream import RECEIVE_BYTES, Stream
 
 if TYPE_CHECKING:
-    from wsgisrv.worker.worker import Worker
+    from wsgisrv.worker.server import Server
 
 _LOG = logging.getLogger("wsgisrv.http")
 
@@ -34,7 +34,7 @@ class Preface(Stream):
     __slots__ = ("_base_environ", "_reader", "peer")
 
     def __init__(
-        self, worker: Worker, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any]
+        self, worker: Server, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any]
     ) -> None:
         super().__init__(worker, sock)
         self.peer = peer

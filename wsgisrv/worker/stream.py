@@ -26,7 +26,7 @@ from wsgisrv.worker.file_wrapper import FileWrapper
 from wsgisrv.worker.tls_socket import TlsSocket
 
 if TYPE_CHECKING:
-    from wsgisrv.worker.worker import Worker
+    from wsgisrv.worker.server import Server
 
 _LOG = logging.getLogger("wsgisrv.http")
 
@@ -55,7 +55,7 @@ class Stream(abc.ABC):
         "deadline", "fd", "sock", "wake", "worker",
     )  # fmt: skip
 
-    def __init__(self, worker: Worker, sock: Any) -> None:
+    def __init__(self, worker: Server, sock: Any) -> None:
         self.worker = worker
         self.sock = sock
         self.fd: int = sock.fileno()

@@ -1,4 +1,4 @@
-"""The worker: what all its connections share, and its life from READY to exit.
+"""The worker: a server that a master watches, and its life from READY to exit.
 
 Rules: imported after the standard library is patched. The hub runs every method unless it says
 otherwise; ``serve`` is the main greenlet's.
@@ -9,11 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
-import sys
 import time
-from collections import Counter
-from collections.abc import Callable
 from types import FrameType
 from typing import Any
 from wsgiref.types import WSGIApplication
@@ -24,27 +20,20 @@ from eventlet import event
 from wsgisrv.channel import ChannelClosedError, Kind, Message
 from wsgisrv.context import WorkerContext
 from wsgisrv.errors import SystemRefusedError
-from wsgisrv.http1.limits import Limits
-from wsgisrv.http1.names import Memo
-from wsgisrv.http1.writer import ResponseMemo
-from wsgisrv.networks import Networks
 from wsgisrv.scoreboard import ROWS, Real, State, Word
 from wsgisrv.tls import Material, TlsContexts
 from wsgisrv.worker.acceptor import Acceptor
 from wsgisrv.worker.access_log import AccessLog
-from wsgisrv.worker.clock import TICK, Clock
+from wsgisrv.worker.clock import TICK
 from wsgisrv.worker.connection import Connection
-from wsgisrv.worker.counters import Counters
 from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.pool import RequestPool
-from wsgisrv.worker.preface import Preface
-from wsgisrv.worker.stream import Stream
-from wsgisrv.worker.tls_socket import TlsSocket
+from wsgisrv.worker.server import Server
 
 _LOG = logging.getLogger("wsgisrv.worker")
 
 
-class Worker:
+class Worker(Server):
     """One worker process's server.
 
     Args:
@@ -59,29 +48,9 @@ class Worker:
 
     def __init__(self, context: WorkerContext, app: WSGIApplication, hub: Any) -> None:
         settings = context.settings
-        self.app = app
-        self.hub = hub
-        self.settings = settings
-        self.keeps_connections = settings.keepalive_timeout > 0
-        self.error_stream = sys.stderr
-        self.limits = Limits(
-            max_target_bytes=settings.max_target_bytes,
-            max_header_count=settings.max_header_count,
-            max_header_bytes=settings.max_header_bytes,
-            max_headers_bytes=settings.max_headers_bytes,
-            max_chunk_line_bytes=settings.max_chunk_line_bytes,
-            max_trailer_bytes=settings.max_trailer_bytes,
-            max_body_bytes=settings.max_body_bytes,
-            header_underscores=settings.header_underscores,
-        )
-        self.memo = Memo()
-        self.response_memo = ResponseMemo()
-        self.counters = Counters()
-        self.pool = RequestPool(hub, settings.pool_size)
-        self.clock = Clock(hub, self._on_tick)
-        self.tls = context.tls
-        self.proxies = Networks(settings.proxy_protocol_from)
-        self.trusted_proxies = Networks(settings.trusted_proxies)
+        pool = RequestPool(hub, settings.pool_size)
+        super().__init__(app, hub, settings, pool, context.tls)
+        self._requests = pool
         self._context = context
         self._slot = context.scoreboard[context.slot]
         self._rows = list(range(ROWS))  # of the scoreboard, those that no request has
@@ -90,14 +59,9 @@ class Worker:
             settings.access_log_format,
             eventlet.patcher.original("os").write,
         )
-        self._connections: set[Connection | Preface] = set()
         self._siblings: list[memoryview] = []  # as of the last tick
-        self._clients: Counter[str] = Counter()
-        self._to_flush: list[Stream] = []
-        self._wants_room: list[Callable[[], None]] = []
-        self._acceptors = [Acceptor(self, listener) for listener in context.listeners]
+        self.acceptors = [Acceptor(self, listener) for listener in context.listeners]
         self._channel_listener: Any = None
-        self.is_draining = False
         self._done = event.Event()
 
     # Life
@@ -110,28 +74,15 @@ class Worker:
         self._channel_listener = hub.add(hub.READ, fd, self._on_message, _ignore, None)
         self.clock.start()
         self._slot.words[Word.STATE] = State.READY
-        for acceptor in self._acceptors:
+        for acceptor in self.acceptors:
             acceptor.start()
         self._done.wait()
         self._on_tick(time.monotonic(), 0.0)
 
     def drain(self) -> None:
         """Accepts no more, closes idle connections, lets requests finish, then ends ``serve``."""
-        if self.is_draining:
-            return
-        _LOG.debug("draining %d connections", len(self._connections))
-        self.is_draining = True
-        self.keeps_connections = False
         self._slot.words[Word.STATE] = State.DRAINING
-        for acceptor in self._acceptors:
-            acceptor.close()
-        for connection in list(self._connections):
-            connection.drain_worker()
-        self._end_if_drained()
-
-    def _end_if_drained(self) -> None:
-        if self.is_draining and not self._connections and not self._done.ready():
-            self._done.send(None)
+        super().drain()
 
     def _on_term(self, _signal: int, _frame: FrameType | None) -> None:
         """Runs in: whatever greenlet the signal met; the next tick at the latest sees the timer."""
@@ -167,15 +118,11 @@ class Worker:
         self.hub.schedule_call_global(self.settings.graceful_timeout, self._give_up)
 
     def _give_up(self) -> None:
-        _LOG.error("%d connections did not end in time", len(self._connections))
+        _LOG.error("%d connections did not end in time", self.connection_count)
         self._access_log.flush()
         os._exit(1)
 
     # Connections
-
-    def has_room(self) -> bool:
-        """Whether another connection can be accepted, and its request begun at once."""
-        return len(self._connections) < self.settings.max_connections and not self.pool.is_full
 
     def is_crowded(self) -> bool:
         """Whether this worker holds well more connections than those siblings that can take one."""
@@ -188,7 +135,11 @@ class Worker:
         if not open_counts:
             return False
         mean = sum(open_counts) / len(open_counts)
-        return len(self._connections) > mean + 1 + mean / 8
+        return self.connection_count > mean + 1 + mean / 8
+
+    def may_accept_after(self, error: OSError) -> bool:
+        """Always: a listener is shared and outlives this worker, so what is wrong with it may pass."""
+        return True
 
     def _find_siblings(self, now: float) -> list[memoryview]:
         """Returns the words of the workers that serve beside this one and were alive just now."""
@@ -201,87 +152,12 @@ class Worker:
             and now - slot.reals[Real.BEAT] < 4 * TICK
         ]
 
-    def call_when_room(self, callback: Callable[[], None]) -> None:
-        """Calls back once when ``has_room`` may be true again."""
-        self._wants_room.append(callback)
-        if self.pool.is_full:
-            self.pool.call_when_free(self._call_room)
-
-    def _call_room(self) -> None:
-        wants, self._wants_room = self._wants_room, []
-        for callback in wants:
-            callback()
-
-    def adopt(
-        self, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any], rest: bytes = b""
-    ) -> None:
-        """Takes an accepted connection.
-
-        Args:
-            rest: what came already.
-        """
-        self.counters.accepted += 1
-        most = self.settings.max_connections_per_client
-        if most:
-            if self._clients[peer[0]] >= most:
-                self.counters.refused += 1
-                sock.close()
-                return
-            self._clients[peer[0]] += 1
-        if self.tls is not None and sock.family != socket.AF_UNIX:
-            base_environ = base_environ.copy()
-            sock = TlsSocket(sock, self.tls.default, base_environ, rest)
-            rest = b""
-        connection = Connection(self, sock, peer, base_environ)
-        self._connections.add(connection)
-        self._slot.words[Word.CONNECTIONS] = len(self._connections)
-        connection.begin(rest)
-
-    def await_preface(self, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any]) -> None:
-        """Takes an accepted connection that must say first who it is from."""
-        self._connections.add(Preface(self, sock, peer, base_environ))
-        self._slot.words[Word.CONNECTIONS] = len(self._connections)
-
-    def replace(
-        self, preface: Preface, peer: tuple[str, str], base_environ: dict[str, Any], rest: bytes
-    ) -> None:
-        """Goes on with a connection that has said who it is from."""
-        self._connections.discard(preface)
-        self.adopt(preface.sock, peer, base_environ, rest)
-        if self.is_draining:
-            for connection in list(self._connections):
-                connection.drain_worker()
-            self._end_if_drained()
-
-    def forget(self, connection: Connection | Preface) -> None:
-        """A connection has closed."""
-        self._connections.discard(connection)
-        self._slot.words[Word.CONNECTIONS] = len(self._connections)
-        if self.settings.max_connections_per_client and isinstance(connection, Connection):
-            address = connection.peer[0]
-            self._clients[address] -= 1
-            if not self._clients[address]:
-                del self._clients[address]
-        if self._wants_room:
-            if self.pool.is_full:
-                self.pool.call_when_free(self._call_room)
-            else:
-                self._call_room()
-        if self.is_draining:
-            self._end_if_drained()
+    def _count_changed(self) -> None:
+        self._slot.words[Word.CONNECTIONS] = self.connection_count
+        if self.is_draining and not self.connection_count and not self._done.ready():
+            self._done.send(None)
 
     # Requests
-
-    def flush_soon(self, connection: Stream) -> None:
-        """Has ``connection.flush`` called when the hub has served what else has come."""
-        if not self._to_flush:
-            self.hub.schedule_call_global(0, self._flush)
-        self._to_flush.append(connection)
-
-    def _flush(self) -> None:
-        connections, self._to_flush = self._to_flush, []
-        for connection in connections:
-            connection.flush()
 
     def begin(self, exchange: Exchange) -> None:
         """A request begins to run. Runs in: pool greenlet."""
@@ -312,7 +188,7 @@ class Worker:
         slot.reals[Real.BEAT] = now
         slot.reals[Real.HUB_LAG] = lag
         self._siblings = self._find_siblings(now)
-        self.counters.publish(slot, self.pool.running(), self.pool.requests_waiting())
+        self.counters.publish(slot, self._requests.running(), self._requests.requests_waiting())
         self._access_log.flush()
 
 

@@ -1,0 +1,96 @@
+"""``wsgi.input`` with what eventlet's has beyond PEP 3333: 100 Continue with headers, and its errors.
+
+Rules: reading is the worker's. A request has one body: eventlet lets an app ask for a second one in chunks
+behind the end of the first, which is where the next request begins (RFC 9112 7.1).
+Runs in: pool greenlet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from eventlet import wsgi as eventlet_wsgi
+
+from wsgisrv.http1.writer import check_head
+from wsgisrv.worker.body_input import BodyInput
+from wsgisrv.worker.errors import BodyError, MalformedBodyError
+
+if TYPE_CHECKING:
+    from wsgisrv.worker.connection import Connection
+
+
+class ChunkReadError(MalformedBodyError, eventlet_wsgi.ChunkReadError):  # type: ignore[misc]
+    """Raised by a read of a malformed body; is eventlet's error of that name, too."""
+
+
+class InputTimeoutError(BodyError, TimeoutError):
+    """Raised by a read that took too long, as eventlet's raises socket.timeout."""
+
+
+class Input(BodyInput):
+    """The input of one request."""
+
+    __slots__ = ("_continue_headers", "_has_answered")
+
+    def __init__(self, connection: Connection, expect_continue: bool) -> None:
+        super().__init__(connection, expect_continue)
+        # Eventlet tells every client that asked, also one that did not wait for it.
+        self._expects = expect_continue
+        self._has_answered = False
+        self._continue_headers: list[tuple[str, str]] = []
+
+    def cancel_continue(self) -> None:
+        """The response has begun: 100 Continue may not be sent any more."""
+        super().cancel_continue()
+        self._has_answered = True
+
+    def set_hundred_continue_response_headers(
+        self, headers: Iterable[tuple[str, str]], capitalize_response_headers: bool = True
+    ) -> None:
+        """Sets what the next 100 Continue has beside its status.
+
+        Args:
+            headers: as for start_response.
+            capitalize_response_headers: makes ``x-some-name`` ``X-Some-Name``.
+        """
+        self._continue_headers = [
+            (capitalized(name) if capitalize_response_headers else name, value)
+            for name, value in headers
+        ]
+
+    def send_hundred_continue_response(self) -> None:
+        """Sends 100 Continue, as often as the app likes until its response begins.
+
+        Raises:
+            ResponseError: for a header that may not be sent.
+            ClientGoneError: when the client went away.
+        """
+        if self._has_answered or self._connection is None:
+            return
+        memo = self._connection.worker.response_memo
+        head = check_head("100 Continue", self._continue_headers, memo)
+        self._expects = False
+        self._connection.send(
+            f"HTTP/1.1 100 Continue\r\n{''.join(head.lines)}\r\n".encode("latin-1")
+        )
+
+    def _take_some(self) -> bytes:
+        if self._expects:
+            self.send_hundred_continue_response()
+        return super()._take_some()
+
+    def _receive(self, connection: Connection) -> bytes:
+        try:
+            return super()._receive(connection)
+        except MalformedBodyError as error:
+            raise ChunkReadError(error.status, str(error)) from None
+        except BodyError as error:
+            if error.status == 408:
+                raise InputTimeoutError(error.status, str(error)) from None
+            raise
+
+
+def capitalized(name: str) -> str:
+    """Returns a header name with each of its words capitalized."""
+    return "-".join(word.capitalize() for word in name.split("-"))

@@ -1,0 +1,195 @@
+"""One request and its response, with what eventlet.wsgi adds to the environ and to the response.
+
+Rules: what is right and wrong in HTTP is the worker's to say; here is only what eventlet's documentation
+promises to an app or its client. Runs in: pool greenlet.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from eventlet import wsgi as eventlet_wsgi
+
+from wsgisrv.compat.body import Input
+from wsgisrv.compat.response import Gathered, Whole, as_headers, without_connection
+from wsgisrv.http1.head import RequestHead
+from wsgisrv.http1.writer import closing_response
+from wsgisrv.worker.file_wrapper import FileWrapper
+from wsgisrv.worker.gateway import Exchange, ExcInfo
+
+if TYPE_CHECKING:
+    from wsgisrv.compat.connection import EmbeddedConnection
+
+_LOG = logging.getLogger("wsgisrv.app")
+
+
+class EmbeddedExchange(Exchange):
+    """Args:
+    connection: of the client.
+    head: of the request.
+    """
+
+    __slots__ = ("_environ_given", "_traceback", "embedded", "has_begun")
+
+    input_type = Input
+
+    def __init__(self, connection: EmbeddedConnection, head: RequestHead) -> None:
+        self.embedded = connection.embedded
+        if self.embedded.options.is_http10:
+            head = _as_http10(head)
+        super().__init__(connection, head)
+        self.has_begun = False
+        self._environ_given: dict[str, Any] = {}
+        self._traceback = ""
+
+    def run(self) -> None:
+        """Runs the app for this request and answers; raises nothing but GreenletExit."""
+        self.has_begun = True
+        super().run()
+
+    def never_began(self) -> None:
+        """Gives the connection up: whoever owns the pool has killed the greenlet."""
+        self.connection.close()
+
+    # The request
+
+    def _environ(self) -> dict[str, Any]:
+        environ = super()._environ()
+        connection = self.connection
+        if not self.head.length:
+            environ["wsgi.input"] = self.input_type(connection, False)
+        environ["eventlet.input"] = environ["wsgi.input"]
+        environ["eventlet.posthooks"] = []
+        environ["RAW_PATH_INFO"] = self.head.path
+        environ["headers_raw"] = _raw_headers(self.head)
+        environ.setdefault("CONTENT_TYPE", "text/plain")
+        self._environ_given = environ
+        return environ
+
+    def run_hooks(self) -> None:
+        """Calls what the app has put into ``eventlet.posthooks``."""
+        for hook, args, kwargs in self._environ_given.get("eventlet.posthooks", ()):
+            try:
+                hook(self._environ_given, *args, **kwargs)
+            except Exception:
+                _LOG.exception("a hook of %s failed", self.head.line.decode("ascii"))
+        self._environ_given = {}
+
+    # The response
+
+    def start_response(
+        self,
+        status: str,
+        headers: Iterable[tuple[Any, Any]],
+        exc_info: ExcInfo | None = None,
+    ) -> Any:
+        """PEP 3333, "The start_response() Callable", lenient as eventlet's.
+
+        Raises:
+            ResponseError: for a second call without exc_info, and for what may not be sent.
+            BaseException: exc_info's own, when the head has been sent.
+        """
+        capitalize = self.embedded.options.capitalize_response_headers
+        given, asks_to_close = without_connection(as_headers(headers, capitalize=capitalize))
+        self._keep = self._keep and not asks_to_close
+        return super().start_response(status, given, exc_info)
+
+    def _answer(self, result: Iterable[bytes]) -> None:
+        if isinstance(result, FileWrapper):
+            super()._answer(result)
+        elif hasattr(result, "__len__"):
+            super()._answer(Whole(result))
+        else:
+            super()._answer(Gathered(result, self._least_piece()))
+
+    def _least_piece(self) -> int:
+        default = self.embedded.options.minimum_chunk_size
+        return int(self._environ_given.get("eventlet.minimum_write_chunk_size", default))
+
+    def _answer_whole(self, pieces: list[bytes] | tuple[bytes, ...]) -> None:
+        if self._was_handled():
+            self._keep = False
+        else:
+            super()._answer_whole(pieces)
+
+    def _finish(self) -> None:
+        if self._was_handled():
+            self._keep = False
+            return
+        response = self._response
+        if not self.sent_head and response is not None and response.length < 0:
+            # An iterable's length was not known: its framing does not depend on what came of it.
+            self.connection.send(self._begin(0, is_whole=False))
+        super()._finish()
+
+    def _was_handled(self) -> bool:
+        """Whether the app has answered by itself, on the socket.
+
+        Looked at where the app gave no response only: to ask a green local leaves a trace in the
+        greenlet, which could not be used again.
+        """
+        if self._response is not None:
+            return False
+        return bool(getattr(eventlet_wsgi.WSGI_LOCAL, "already_handled", False))
+
+    def _begin(self, size: int, *, is_whole: bool) -> bytes:
+        head = super()._begin(size, is_whole=is_whole)
+        if self.embedded.options.is_http10:
+            head = head.replace(b"HTTP/1.1", b"HTTP/1.0", 1)
+        asked = self.head.fields.get("HTTP_CONNECTION", "").lower() == "keep-alive"
+        if self._keep and asked:
+            head = head[:-2] + self._keep_alive_lines() + b"\r\n"
+        return head
+
+    def _keep_alive_lines(self) -> bytes:
+        """Returns what a client is told that asked to keep the connection."""
+        lines = b"Connection: keep-alive\r\n" if self.head.minor else b""
+        seconds = int(self.embedded.options.keepalive_seconds or 0)
+        return lines + (b"Keep-Alive: timeout=%d\r\n" % seconds if seconds else b"")
+
+    # What goes wrong
+
+    def _app_failed(self, error: BaseException, *, is_late: bool) -> None:
+        self._traceback = "".join(traceback.format_exception(error))
+        self.embedded.log.info("%s", self._traceback.rstrip("\n"))
+        self._fail(500, "the server failed to answer this request")
+
+    def _error_response(self, status: int, reason: str) -> bytes:
+        if status != 500:
+            return super()._error_response(status, reason)
+        text = self._traceback if self.embedded.options.debug else ""
+        return closing_response(
+            status,
+            text.encode("utf-8", "backslashreplace"),
+            charset="utf-8",
+            date=self.embedded.clock.date,
+            with_body=self.head.method != "HEAD",
+        )
+
+    def _break_off(self) -> None:
+        """Ends a response whose head was sent. Where its framing shows that it is not whole, what was
+        sent reaches the client, as with eventlet: a reset could destroy it.
+        """
+        if self.lasts_to_the_end:
+            super()._break_off()
+
+
+def _as_http10(head: RequestHead) -> RequestHead:
+    """Returns the head as that of an HTTP/1.0 request that keeps no connection."""
+    older = head.with_line(head.line, head.method, head.target)
+    older.path, older.query = head.path, head.query
+    older.minor = 0
+    older.keep_alive = older.expect_continue = False
+    return older
+
+
+def _raw_headers(head: RequestHead) -> tuple[tuple[str, str], ...]:
+    lines = head.raw_fields.decode("latin-1").split("\r\n")
+    return tuple(
+        (name, value.strip(" \t"))
+        for name, colon, value in (line.partition(":") for line in lines)
+        if colon
+    )
