@@ -64,6 +64,13 @@ class BorrowedPool:
         self._on_free = callback
         self._feed_soon()
 
+    def step_out(self) -> bool:
+        """Gives no place: how many greenlets run at a time is for the pool's owner to say."""
+        return False
+
+    def step_in(self) -> None:
+        """Nothing was given."""
+
     def _spawn(self, job: BorrowedJob) -> None:
         self._pool.spawn(job.run).link(_see_to, job)
 

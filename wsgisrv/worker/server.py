@@ -43,6 +43,12 @@ class Pool(Protocol):
     def call_when_free(self, callback: Callable[[], None]) -> None:
         """Calls back once in the hub when there is a place and no request waits for it."""
 
+    def step_out(self) -> bool:
+        """Gives the caller's place to another request while it waits; whether it did."""
+
+    def step_in(self) -> None:
+        """Takes the place back that ``step_out`` gave."""
+
 
 class ServerTls(Protocol):
     """What connections are encrypted with."""
