@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from eventlet import wsgi as eventlet_wsgi
 
+from wsgisrv.compat.response import capitalized
 from wsgisrv.http1.writer import check_head
 from wsgisrv.worker.body_input import BodyInput
 from wsgisrv.worker.errors import BodyError, MalformedBodyError
@@ -89,8 +90,3 @@ class Input(BodyInput):
             if error.status == 408:
                 raise InputTimeoutError(error.status, str(error)) from None
             raise
-
-
-def capitalized(name: str) -> str:
-    """Returns a header name with each of its words capitalized."""
-    return "-".join(word.capitalize() for word in name.split("-"))
