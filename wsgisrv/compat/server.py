@@ -141,7 +141,9 @@ class EmbeddedServer(Server):
 
     # Connections and requests
 
-    def adopt(self, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any]) -> None:
+    def adopt(
+        self, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any], rest: bytes = b""
+    ) -> None:
         """Takes an accepted connection."""
         # Others in this process may have closed a descriptor of that number that the hub still knows.
         hubs.notify_opened(sock.fileno())
@@ -149,7 +151,7 @@ class EmbeddedServer(Server):
         if self._is_unix:
             peer = ("unix", "")
         self.log_client("accepted", peer)
-        super().adopt(sock, peer, base_environ)
+        super().adopt(sock, peer, base_environ, rest)
 
     def log_client(self, what: str, peer: tuple[str, str]) -> None:
         """Logs what became of a client, for who wants to know it all."""

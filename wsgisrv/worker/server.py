@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import logging
+import socket
 import ssl
 import sys
 from collections import Counter
@@ -19,13 +20,16 @@ from wsgisrv.config import Settings
 from wsgisrv.http1.limits import Limits
 from wsgisrv.http1.names import Memo
 from wsgisrv.http1.writer import ResponseMemo
+from wsgisrv.networks import Networks
 from wsgisrv.worker.acceptor import Acceptor
 from wsgisrv.worker.clock import Clock
 from wsgisrv.worker.connection import Connection
 from wsgisrv.worker.counters import Counters
 from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.pool import Job
+from wsgisrv.worker.preface import Preface
 from wsgisrv.worker.stream import Stream
+from wsgisrv.worker.tls_socket import TlsSocket
 
 _LOG = logging.getLogger("wsgisrv.worker")
 
@@ -80,6 +84,8 @@ class Server(abc.ABC):
         self.settings = settings
         self.pool = pool
         self.tls = tls
+        self.proxies = Networks(settings.proxy_protocol_from)
+        self.trusted_proxies = Networks(settings.trusted_proxies)
         self.keeps_connections = settings.keepalive_timeout > 0
         self.error_stream = sys.stderr
         self.limits = Limits(
@@ -98,7 +104,7 @@ class Server(abc.ABC):
         self.clock = Clock(hub, self._on_tick)
         self.acceptors: Sequence[Acceptor] = ()
         self.is_draining = False
-        self._connections: set[Connection] = set()
+        self._connections: set[Connection | Preface] = set()
         self._clients: Counter[str] = Counter()
         self._to_flush: list[Stream] = []
         self._wants_room: list[Callable[[], None]] = []
@@ -155,8 +161,14 @@ class Server(abc.ABC):
         for callback in wants:
             callback()
 
-    def adopt(self, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any]) -> None:
-        """Takes an accepted connection."""
+    def adopt(
+        self, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any], rest: bytes = b""
+    ) -> None:
+        """Takes an accepted connection.
+
+        Args:
+            rest: what came already.
+        """
         self.counters.accepted += 1
         most = self.settings.max_connections_per_client
         if most:
@@ -165,13 +177,35 @@ class Server(abc.ABC):
                 sock.close()
                 return
             self._clients[peer[0]] += 1
-        self._connections.add(self.connection_type(self, sock, peer, base_environ))
+        if self.tls is not None and sock.family != socket.AF_UNIX:
+            base_environ = base_environ.copy()
+            sock = TlsSocket(sock, self.tls.default, base_environ, rest)
+            rest = b""
+        connection = self.connection_type(self, sock, peer, base_environ)
+        self._connections.add(connection)
+        self._count_changed()
+        connection.begin(rest)
+
+    def await_preface(self, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any]) -> None:
+        """Takes an accepted connection that must say first who it is from."""
+        self._connections.add(Preface(self, sock, peer, base_environ))
         self._count_changed()
 
-    def forget(self, connection: Connection) -> None:
+    def replace(
+        self, preface: Preface, peer: tuple[str, str], base_environ: dict[str, Any], rest: bytes
+    ) -> None:
+        """Goes on with a connection that has said who it is from."""
+        self._connections.discard(preface)
+        self.adopt(preface.sock, peer, base_environ, rest)
+        if self.is_draining:
+            for connection in list(self._connections):
+                connection.drain_worker()
+            self._count_changed()
+
+    def forget(self, connection: Connection | Preface) -> None:
         """A connection has closed."""
         self._connections.discard(connection)
-        if self.settings.max_connections_per_client:
+        if self.settings.max_connections_per_client and isinstance(connection, Connection):
             address = connection.peer[0]
             self._clients[address] -= 1
             if not self._clients[address]:
