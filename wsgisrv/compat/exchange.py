@@ -35,6 +35,7 @@ class EmbeddedExchange(Exchange):
     __slots__ = ("_environ_given", "_traceback", "embedded", "has_begun")
 
     input_type = Input
+    connection: EmbeddedConnection
 
     def __init__(self, connection: EmbeddedConnection, head: RequestHead) -> None:
         self.embedded = connection.embedded
@@ -58,13 +59,12 @@ class EmbeddedExchange(Exchange):
 
     def _environ(self) -> dict[str, Any]:
         environ = super()._environ()
-        connection = self.connection
         if not self.head.length:
-            environ["wsgi.input"] = self.input_type(connection, False)
+            environ["wsgi.input"] = self.input_type(self.connection, False)
         environ["eventlet.input"] = environ["wsgi.input"]
         environ["eventlet.posthooks"] = []
         environ["RAW_PATH_INFO"] = self.head.path
-        environ["headers_raw"] = _raw_headers(self.head)
+        environ["headers_raw"] = self.connection.raw_headers(self.head)
         environ.setdefault("CONTENT_TYPE", "text/plain")
         self._environ_given = environ
         return environ
@@ -98,7 +98,7 @@ class EmbeddedExchange(Exchange):
         return super().start_response(status, given, exc_info)
 
     def _answer(self, result: Iterable[bytes]) -> None:
-        if isinstance(result, FileWrapper):
+        if isinstance(result, FileWrapper) or (type(result) is list and _is_bytes(result)):
             super()._answer(result)
         elif hasattr(result, "__len__"):
             super()._answer(Whole(result))
@@ -177,6 +177,10 @@ class EmbeddedExchange(Exchange):
             super()._break_off()
 
 
+def _is_bytes(pieces: list[object]) -> bool:
+    return all(type(piece) is bytes for piece in pieces)
+
+
 def _as_http10(head: RequestHead) -> RequestHead:
     """Returns the head as that of an HTTP/1.0 request that keeps no connection."""
     older = head.with_line(head.line, head.method, head.target)
@@ -184,12 +188,3 @@ def _as_http10(head: RequestHead) -> RequestHead:
     older.minor = 0
     older.keep_alive = older.expect_continue = False
     return older
-
-
-def _raw_headers(head: RequestHead) -> tuple[tuple[str, str], ...]:
-    lines = head.raw_fields.decode("latin-1").split("\r\n")
-    return tuple(
-        (name, value.strip(" \t"))
-        for name, colon, value in (line.partition(":") for line in lines)
-        if colon
-    )

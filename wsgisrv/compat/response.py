@@ -6,6 +6,7 @@ gathers an iterable's small pieces. Must not import eventlet.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -85,6 +86,7 @@ def without_connection(headers: list[tuple[str, str]]) -> tuple[list[tuple[str, 
     return left, "close" in options
 
 
+@functools.lru_cache(maxsize=1024)
 def capitalized(name: str) -> str:
-    """Returns a header name with each of its words capitalized."""
+    """Returns a header name with each of its words capitalized; remembers a bounded number."""
     return "-".join(word.capitalize() for word in name.split("-"))

@@ -166,6 +166,8 @@ class EmbeddedServer(Server):
         self.counters.note(exchange.status, seconds)
         if isinstance(exchange, EmbeddedExchange):
             exchange.run_hooks()
+        if not self.options.log_output:
+            return
         address, port = exchange.connection.peer
         head = exchange.head
         if self.options.log_x_forwarded_for:
