@@ -194,10 +194,10 @@ class RequestReader:
 def _check_request_line(line: bytes, max_target_bytes: int, *, complete: bool) -> None:
     """RFC 9112 3: judges the line, or as much of it as a piece allows, from left to right."""
     method, space, rest = line.partition(b" ")
+    if line and not grammar.METHOD.fullmatch(method[: grammar.METHOD_BYTES]):
+        raise RefusedError(400, "invalid method")
     if len(method) > grammar.METHOD_BYTES:
         raise RefusedError(501, "unknown method")  # RFC 9112 3: longer than any that is known
-    if line and not grammar.METHOD.fullmatch(method):
-        raise RefusedError(400, "invalid method")
     target, space, version = rest.partition(b" ")
     if len(target) > max_target_bytes:
         raise RefusedError(414, "the request target is too long")
