@@ -87,6 +87,7 @@ class Worker:
         self._connections: set[Connection] = set()
         self._siblings: list[memoryview] = []  # as of the last tick
         self._clients: Counter[str] = Counter()
+        self._upgraded = 0  # requests that run on with a connection of their own
         self._to_flush: list[Stream] = []
         self._wants_room: list[Callable[[], None]] = []
         self._acceptors = [Acceptor(self, listener) for listener in context.listeners]
@@ -124,7 +125,9 @@ class Worker:
         self._end_if_drained()
 
     def _end_if_drained(self) -> None:
-        if self.is_draining and not self._connections and not self._done.ready():
+        # An app that took its connection over may have work left when that has closed.
+        at_work = self._connections or self._upgraded
+        if self.is_draining and not at_work and not self._done.ready():
             self._done.send(None)
 
     def _on_term(self, _signal: int, _frame: FrameType | None) -> None:
@@ -261,9 +264,22 @@ class Worker:
             self._slot.end_request(exchange.row)
             self._rows.append(exchange.row)
         seconds = now - exchange.started
-        self.counters.note(exchange.status, seconds)
+        if exchange.connection.upgraded is None:
+            self.counters.note(exchange.status, seconds)
+        else:
+            self._end_upgraded()
         if self._access_log.is_on:
             self._access_log.note(exchange, seconds)
+
+    def begin_upgraded(self, exchange: Exchange) -> None:
+        """A request takes its connection over: its time until now is its latency, not what follows."""
+        self._upgraded += 1
+        self.counters.note(exchange.status, time.monotonic() - exchange.started)
+
+    def _end_upgraded(self) -> None:
+        self._upgraded -= 1
+        if self.is_draining:
+            self.hub.schedule_call_global(0, self._end_if_drained)
 
     def note_refused(self, connection: Connection, status: int, reason: str) -> None:
         """A malformed request was answered with an error."""
