@@ -16,9 +16,10 @@ from eventlet import wsgi as eventlet_wsgi
 from wsgisrv.compat.body import Input
 from wsgisrv.compat.response import Gathered, Whole, as_headers, without_connection
 from wsgisrv.http1.head import RequestHead
-from wsgisrv.http1.writer import closing_response
+from wsgisrv.http1.writer import ResponseError, closing_response
 from wsgisrv.worker.file_wrapper import FileWrapper
 from wsgisrv.worker.gateway import Exchange, ExcInfo
+from wsgisrv.worker.upgrade import UpgradedConnection
 
 if TYPE_CHECKING:
     from wsgisrv.compat.connection import EmbeddedConnection
@@ -32,7 +33,7 @@ class EmbeddedExchange(Exchange):
     head: of the request.
     """
 
-    __slots__ = ("_environ_given", "_traceback", "embedded", "has_begun")
+    __slots__ = ("_environ_given", "_traceback", "embedded", "has_begun", "is_idle")
 
     input_type = Input
     connection: EmbeddedConnection
@@ -45,6 +46,7 @@ class EmbeddedExchange(Exchange):
         self.has_begun = False
         self._environ_given: dict[str, Any] = {}
         self._traceback = ""
+        self.is_idle = False
 
     def run(self) -> None:
         """Runs the app for this request and answers; raises nothing but GreenletExit."""
@@ -59,15 +61,40 @@ class EmbeddedExchange(Exchange):
 
     def _environ(self) -> dict[str, Any]:
         environ = super()._environ()
-        if not self.head.length:
-            environ["wsgi.input"] = self.input_type(self.connection, False)
-        environ["eventlet.input"] = environ["wsgi.input"]
+        body = environ["wsgi.input"]
+        if not isinstance(body, Input):
+            body = environ["wsgi.input"] = Input(self.connection, False)
+        body.belongs_to(self)
+        environ["eventlet.input"] = body
+        environ["eventlet.set_idle"] = self.set_idle
         environ["eventlet.posthooks"] = []
         environ["RAW_PATH_INFO"] = self.head.path
         environ["headers_raw"] = self.connection.raw_headers(self.head)
         environ.setdefault("CONTENT_TYPE", "text/plain")
         self._environ_given = environ
         return environ
+
+    # A connection that the app holds
+
+    def hold(self) -> UpgradedConnection:
+        """Gives the app its connection, once and for all.
+
+        Raises:
+            ResponseError: when a response was sent, or the request has ended.
+        """
+        connection = self.connection
+        if connection.upgraded is None:
+            if self.sent_head or connection.exchange is not self:
+                raise ResponseError("the socket was used after the response")
+            self._hand_over()
+            connection.send(b"")  # what earlier responses have left
+            connection.upgraded = UpgradedConnection(connection, self)
+            connection.worker.begin_upgraded(self)
+        return connection.upgraded
+
+    def set_idle(self) -> None:
+        """The app says that what it does on its connection may be interrupted when the server ends."""
+        self.is_idle = True
 
     def run_hooks(self) -> None:
         """Calls what the app has put into ``eventlet.posthooks``."""
@@ -126,11 +153,14 @@ class EmbeddedExchange(Exchange):
         super()._finish()
 
     def _was_handled(self) -> bool:
-        """Whether the app has answered by itself, on the socket.
+        """Whether the app has answered by itself, on the socket; closes that if so.
 
         Looked at where the app gave no response only: to ask a green local leaves a trace in the
         greenlet, which could not be used again.
         """
+        if self.connection.upgraded is not None:
+            self.connection.upgraded.close()
+            return True
         if self._response is not None:
             return False
         return bool(getattr(eventlet_wsgi.WSGI_LOCAL, "already_handled", False))
