@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from eventlet import Timeout
 from eventlet import wsgi as eventlet_wsgi
 
 from wsgisrv.compat.body import Input
@@ -98,12 +99,12 @@ class EmbeddedExchange(Exchange):
 
     def run_hooks(self) -> None:
         """Calls what the app has put into ``eventlet.posthooks``."""
-        for hook, args, kwargs in self._environ_given.get("eventlet.posthooks", ()):
-            try:
-                hook(self._environ_given, *args, **kwargs)
-            except Exception:
-                _LOG.exception("a hook of %s failed", self.head.line.decode("ascii"))
-        self._environ_given = {}
+        environ, self._environ_given = self._environ_given, {}
+        try:
+            for hook, args, kwargs in environ.get("eventlet.posthooks", ()):
+                hook(environ, *args, **kwargs)
+        except (Exception, Timeout):
+            _LOG.exception("a hook of %s failed", self.head.line.decode("ascii"))
 
     # The response
 
