@@ -127,6 +127,20 @@ def test_a_message_that_is_too_big_ends_it_with_1009(app: str, message: Any) -> 
         server.wait_line("^ended: 1009")
 
 
+def test_a_small_message_that_inflates_to_a_huge_one_takes_little_memory() -> None:
+    def most_kib(pid: int) -> int:
+        status = Path(f"/proc/{pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0])
+
+    with serving("compressed") as server, connected(server, compression="deflate") as client:
+        (worker,) = server.wait_ready()
+        before = most_kib(worker)
+        with contextlib.suppress(ConnectionClosed):
+            client.send(bytes(60_000_000))  # 60 KiB on the wire
+        assert end_of(client)[0] == 1009
+        assert most_kib(worker) - before < 30_000
+
+
 def test_the_first_subprotocol_of_ours_that_the_client_offers_is_taken() -> None:
     with serving("subprotocol") as server:
         for offered, taken in (
