@@ -172,11 +172,11 @@ def test_recv_returns_no_more_than_it_was_asked_for() -> None:
 def test_a_receive_times_out_and_the_connection_goes_on_past_request_timeout() -> None:
     with serve("tests.apps.upgrade:patient", workers=1, request_timeout=0.5) as server:
         with upgraded(server) as client:
-            assert client.take(7) == b"timeout"
+            assert client.take(15) == b"timeout at once"
             client.send(b"and on")
             assert client.take(6) == b"and on"
             client.assert_eof()
-        server.wait_line("status: 101  len: 13 ")
+        server.wait_line("status: 101  len: 21 ")
 
 
 def test_connections_that_wait_for_their_client_hold_no_place_in_the_pool() -> None:

@@ -102,7 +102,7 @@ class WebSocket:
         """Waits for the next message.
 
         Args:
-            timeout: seconds to wait; None for as long as it takes.
+            timeout: seconds to wait, and up to half a second more; None for as long as it takes.
 
         Raises:
             WebSocketClosedError: when the client has closed, is gone, broke the protocol, sent a message that
