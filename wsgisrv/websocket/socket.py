@@ -81,8 +81,7 @@ class WebSocket:
         self._is_pinged = False  # since then
         self._is_receiving = False
         self._data = b""  # received, but not looked at yet
-        self._parts: list[str | bytes] = []  # of a message that is not complete
-        self._size = 0  # of them, in bytes
+        self._message = bytearray()  # what has come of one that is not complete; text as UTF-8
         self._end: tuple[int, str] | None = None  # code and reason
 
     @property
@@ -139,19 +138,18 @@ class WebSocket:
         return None
 
     def _add(self, event: Message[Any]) -> str | bytes | None:
-        data: str | bytes = event.data
-        is_text = isinstance(data, str)
-        self._size += len(data.encode() if isinstance(data, str) else data)
-        if self._size > self._max_message_bytes:
-            self._parts.clear()
+        # As bytes in one buffer: a list of parts would have no bound, since fragments may be empty.
+        is_text = isinstance(event.data, str)
+        self._message += event.data.encode() if is_text else event.data
+        if len(self._message) > self._max_message_bytes:
+            self._message.clear()
             self.close(TOO_BIG, f"a message may have {self._max_message_bytes} bytes")
             return None
-        self._parts.append(data)
         if not event.message_finished:
             return None
-        parts: list[Any] = self._parts
-        self._parts, self._size = [], 0
-        return "".join(parts) if is_text else b"".join(parts)
+        whole = bytes(self._message)
+        self._message.clear()
+        return whole.decode() if is_text else whole
 
     def _next_event(self, until: float) -> Event | None:
         """Returns what the client has sent; None when something else has happened.
