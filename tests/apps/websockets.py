@@ -41,11 +41,12 @@ def _closing(socket: WebSocket) -> None:
     socket.send("goodbye")
     socket.close(int(code), reason)
     socket.close(4999, "a second time")
-    for use in (socket.receive, socket.ping, lambda: socket.send("late")):
+    uses = {"receive": socket.receive, "ping": socket.ping, "send": lambda: socket.send("late")}
+    for name, use in uses.items():
         try:
             use()
         except WebSocketClosedError as closed:
-            say(f"then: {closed.code} {closed.reason}")
+            say(f"{name}: {closed.code} {closed.reason}")
 
 
 def _patient(socket: WebSocket) -> None:
