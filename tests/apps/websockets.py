@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from wsgiref.types import WSGIApplication
 
 from wsgisrv.websocket import ANY_ORIGIN, WebSocket, WebSocketApp, WebSocketClosedError, broadcast
@@ -41,7 +42,11 @@ def _closing(socket: WebSocket) -> None:
     socket.send("goodbye")
     socket.close(int(code), reason)
     socket.close(4999, "a second time")
-    uses = {"receive": socket.receive, "ping": socket.ping, "send": lambda: socket.send("late")}
+    uses: dict[str, Callable[[], object]] = {
+        "receive": socket.receive,
+        "ping": socket.ping,
+        "send": lambda: socket.send("late"),
+    }
     for name, use in uses.items():
         try:
             use()
