@@ -36,7 +36,8 @@ class RawConnection(Protocol):
 
         Args:
             most: bytes to return; 1 or more.
-            timeout: seconds to wait; None for as long as it takes.
+            timeout: seconds to wait, and up to half a second more; 0 does not wait; None waits for as
+                long as it takes.
 
         Returns:
             Bytes; b"" when the client has ended its side or is gone; None, once, when the worker begins

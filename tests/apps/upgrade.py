@@ -62,6 +62,10 @@ def patient(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable
         raw.recv(timeout=1.0)
     except TimeoutError:
         raw.sendall(b"timeout")
+    try:
+        raw.recv(timeout=0)
+    except TimeoutError:
+        raw.sendall(b" at once")
     raw.sendall(raw.recv() or b"")
     return []
 

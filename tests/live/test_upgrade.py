@@ -34,10 +34,6 @@ def upgraded(
         yield client
 
 
-def receive(client: Client, count: int) -> bytes:
-    return client._take(count)
-
-
 @pytest.mark.parametrize("hub", ["epolls", "poll", "selects", "asyncio"])
 def test_an_app_takes_its_connection_over(hub: str) -> None:
     with serve("tests.apps.upgrade:echo", workers=1, hub=hub) as server:
@@ -50,10 +46,10 @@ def test_an_app_takes_its_connection_over(hub: str) -> None:
                 ("connection", "Upgrade"),
                 ("x-lines", "yes"),
             )
-            assert receive(client, 22) == b"came behind the head, "
+            assert client.take(22) == b"came behind the head, "
             for piece in (b"GET / HTTP/1.1\r\n\r\n", b"\x00\xff"):
                 client.send(piece)
-                assert receive(client, len(piece)) == piece
+                assert client.take(len(piece)) == piece
             client.end()
             client.assert_eof()
         server.wait_line(r'"GET / HTTP/1.1" status: 101  len: 42 ')
@@ -117,7 +113,7 @@ def test_a_pipelined_request_is_answered_before_the_takeover() -> None:
         client.send(request("") + request() + b"hello")
         assert client.response().body == b"False"
         assert client.response().status == 101
-        assert receive(client, 5) == b"hello"
+        assert client.take(5) == b"hello"
 
 
 @pytest.mark.parametrize(
@@ -170,17 +166,17 @@ def test_recv_returns_no_more_than_it_was_asked_for() -> None:
         serve("tests.apps.upgrade:small", workers=1) as server,
         upgraded(server, behind=b"1234567") as client,
     ):
-        assert receive(client, 13) == b"[123][456][7]"
+        assert client.take(13) == b"[123][456][7]"
 
 
 def test_a_receive_times_out_and_the_connection_goes_on_past_request_timeout() -> None:
     with serve("tests.apps.upgrade:patient", workers=1, request_timeout=0.5) as server:
         with upgraded(server) as client:
-            assert receive(client, 7) == b"timeout"
+            assert client.take(15) == b"timeout at once"
             client.send(b"and on")
-            assert receive(client, 6) == b"and on"
+            assert client.take(6) == b"and on"
             client.assert_eof()
-        server.wait_line("status: 101  len: 13 ")
+        server.wait_line("status: 101  len: 21 ")
 
 
 def test_connections_that_wait_for_their_client_hold_no_place_in_the_pool() -> None:
@@ -193,7 +189,7 @@ def test_connections_that_wait_for_their_client_hold_no_place_in_the_pool() -> N
         assert client.get().body == b"False"
         for each in (first, second):
             each.send(b"still there")
-            assert receive(each, 11) == b"still there"
+            assert each.take(11) == b"still there"
 
 
 def test_a_drain_wakes_who_waits_and_the_worker_ends_with_the_last() -> None:
@@ -214,9 +210,9 @@ def test_a_connection_that_does_not_care_is_cut_at_graceful_timeout() -> None:
         upgraded(server) as client,
     ):
         server.signal(signal.SIGTERM)
-        assert receive(client, 2) == b"no"
+        assert client.take(2) == b"no"
         client.send(b"still served")
-        assert receive(client, 12) == b"still served"
+        assert client.take(12) == b"still served"
         with contextlib.suppress(ConnectionResetError):
             client.assert_eof()
         server.wait_exit()
@@ -260,8 +256,8 @@ def test_both_sides_send_at_once_though_neither_receives(
         client.send(request(line=f"GET /?{len(sent)} HTTP/1.1"))
         assert client.response().status == 101
         client.send(sent)  # more than any buffer on the way holds
-        assert receive(client, len(sent)) == b"x" * len(sent)
-        assert receive(client, 64).decode() == hashlib.sha256(sent).hexdigest()
+        assert client.take(len(sent)) == b"x" * len(sent)
+        assert client.take(64).decode() == hashlib.sha256(sent).hexdigest()
         client.assert_eof()
 
 
@@ -277,7 +273,7 @@ def test_a_client_that_takes_nothing_is_cut_at_write_timeout() -> None:
 def test_a_client_that_is_gone_ends_the_sending() -> None:
     with serve("tests.apps.upgrade:flood", workers=1) as server:
         with upgraded(server, receive_buffer=4096) as client:
-            receive(client, 65536)
+            client.take(65536)
         server.wait_line("^flood ended: the c")
 
 

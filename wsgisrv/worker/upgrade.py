@@ -80,6 +80,8 @@ class UpgradedConnection(RawConnection):
             try:
                 self._data = connection.sock.recv(RECEIVE_BYTES)
             except (BlockingIOError, InterruptedError):
+                if timeout is not None and timeout <= 0:
+                    raise TimeoutError from None
                 connection.wait_readable(deadline)
             except OSError:
                 self._at_end = True
