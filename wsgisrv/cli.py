@@ -159,6 +159,7 @@ def _run(
     from wsgisrv.deploy import check_readable
     from wsgisrv.master.listeners import inherited_listeners, open_listeners
     from wsgisrv.master.signals import SignalPipe, StopAskedError
+    from wsgisrv.master.socket_options import SocketOptions
     from wsgisrv.master.supervisor import Supervisor
     from wsgisrv.tls import TlsFiles
 
@@ -178,7 +179,11 @@ def _run(
     signals.install()
     try:
         listeners = open_listeners(
-            addresses, backlog=settings.backlog, timeout=settings.bind_timeout, wait=signals.wait
+            addresses,
+            backlog=settings.backlog,
+            timeout=settings.bind_timeout,
+            wait=signals.wait,
+            options=SocketOptions.of(settings),
         )
     except StopAskedError:
         return 0

@@ -31,6 +31,7 @@ def option(
     min: float | None = None,
     max: float | None = None,
     choices: tuple[str, ...] | None = None,
+    pattern: tuple[str, str] | None = None,
     metavar: str = "TEXT",
     is_list: bool = False,
     check: Callable[[tuple[str, ...]], str] | None = None,
@@ -39,14 +40,15 @@ def option(
     """Declares one option: a dataclass field whose metadata is what oslo.config needs to know.
 
     Args:
+        pattern: a regular expression that text has to match whole, and the same in words.
         is_list: of an option with several values, they are separated by commas; else it may be given
             more than once.
         check: of such an option; returns what is wrong with the values and what is allowed, "" for
             nothing.
     """
     meta = {
-        "help": help, "min": min, "max": max, "choices": choices, "metavar": metavar,
-        "is_list": is_list, "check": check, "mutable": mutable,
+        "help": help, "min": min, "max": max, "choices": choices, "pattern": pattern,
+        "metavar": metavar, "is_list": is_list, "check": check, "mutable": mutable,
     }  # fmt: skip
     return dataclasses.field(default=default, metadata=meta)
 
@@ -88,6 +90,45 @@ class Settings:
         " caps it at net.core.somaxconn.",
         min=1,
         max=65535,
+    )
+    unix_mode: str = option(
+        "0660",
+        "Permissions of the file of a unix socket, in octal; who may write it may connect. By default"
+        " that is the owner and the group: a proxy in front is let in by its group, and no other user of"
+        " the machine gets past it. The file has them from the first moment at which it can be used.",
+        pattern=("0?[0-7]{3}", "three octal digits, as in 0660"),
+        metavar="OCTAL",
+    )
+    unix_owner: str = option(
+        "",
+        "Owner of the file of a unix socket, as USER, USER:GROUP or :GROUP. Empty leaves it to the system:"
+        " the master's own user and group.",
+        pattern=("|[^:]+(:[^:]+)?|:[^:]+", "USER, USER:GROUP or :GROUP"),
+        metavar="OWNER",
+    )
+    reuse_port: bool = option(
+        False,
+        "Lets several masters of one user listen on the same TCP port (SO_REUSEPORT); the kernel spreads new"
+        " connections over them. The workers of one master share one socket all the same: with one for"
+        " each, a worker that drains would reset the connections that wait on its own.",
+    )
+    tcp_keepidle: int = option(
+        600,
+        "Seconds of silence after which the kernel probes whether a client's machine is still there"
+        " (TCP keep-alive), so that a connection which no other deadline ends, as an upgraded one, ends"
+        " at last. 0 sends no probes. With Linux's own interval and count, the default finds a dead"
+        " machine in 22 minutes; the system's own would take over two hours.",
+        min=0,
+        max=32767,
+    )
+    tcp_keepintvl: int = option(
+        0, "Seconds between two such probes. 0 leaves it to the system.", min=0, max=32767
+    )
+    tcp_keepcnt: int = option(
+        0,
+        "Such probes without an answer after which the connection is dead. 0 leaves it to the system.",
+        min=0,
+        max=127,
     )
 
     # TLS

@@ -56,6 +56,10 @@ class _FloatOpt(_Ungrouped, cfg.FloatOpt):
     """A number in a range."""
 
 
+class _BoolOpt(_Ungrouped, cfg.BoolOpt):
+    """Yes or no: ``--reuse-port`` and ``--noreuse-port``."""
+
+
 class _ListOpt(_Ungrouped, cfg.ListOpt):
     """Texts, separated by commas."""
 
@@ -84,7 +88,10 @@ def _option(field: dataclasses.Field[Any]) -> cfg.Opt:
         return kind(name, default=list(several), metavar=meta["metavar"], **known)
     known["default"] = field.default
     if field.type == "str":
-        return _StrOpt(name, choices=meta["choices"], metavar=meta["metavar"], **known)
+        regex = f"^(?:{meta['pattern'][0]})$" if meta["pattern"] else None
+        return _StrOpt(name, choices=meta["choices"], regex=regex, metavar=meta["metavar"], **known)
+    if field.type == "bool":
+        return _BoolOpt(name, **known)
     bounds = {"min": meta["min"], "max": meta["max"]}
     if field.type == "int":
         return _IntOpt(name, metavar="N", **bounds, **known)
@@ -154,6 +161,7 @@ def _files_first(args: Sequence[str]) -> list[str]:
 def _on_command_line(args: list[str]) -> set[str]:
     """Returns the options that are given there, abbreviated ones too."""
     flags = [arg.partition("=")[0] for arg in args if arg.startswith("--") and len(arg) > 2]
+    flags += ["--" + flag[4:] for flag in flags if flag.startswith("--no") and len(flag) > 4]
     return {name for name in _FIELDS for flag in flags if _flag(name).startswith(flag)}
 
 
@@ -259,7 +267,10 @@ def _allowed(field: dataclasses.Field[Any]) -> str:
     meta = field.metadata
     if meta["choices"]:
         return f"allowed are {', '.join(meta['choices'])}"
-    kind = {"int": "a whole number", "float": "a number"}.get(str(field.type), "text")
+    if meta["pattern"]:
+        return f"allowed is {meta['pattern'][1]}"
+    kinds = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+    kind = kinds.get(str(field.type), "text")
     least, most = meta["min"], meta["max"]
     if least is None:
         return f"allowed is {kind}"

@@ -95,6 +95,10 @@ class Client:
         data, self._buffer = self._buffer, b""
         return data
 
+    def take(self, count: int) -> bytes:
+        """Returns the next ``count`` bytes, of a connection that was upgraded."""
+        return self._take(count)
+
     def assert_eof(self) -> None:
         """Checks that nothing more comes and the server has closed."""
         assert self.raw_until_eof() == b""

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 
 from eventlet import wsgi as eventlet_wsgi
 
+from wsgisrv.compat.held_socket import HeldSocket
+from wsgisrv.compat.response import capitalized
 from wsgisrv.http1.writer import check_head
 from wsgisrv.worker.body_input import BodyInput
 from wsgisrv.worker.errors import BodyError, MalformedBodyError
 
 if TYPE_CHECKING:
+    from wsgisrv.compat.exchange import EmbeddedExchange
     from wsgisrv.worker.connection import Connection
 
 
@@ -31,7 +34,7 @@ class InputTimeoutError(BodyError, TimeoutError):
 class Input(BodyInput):
     """The input of one request."""
 
-    __slots__ = ("_continue_headers", "_has_answered")
+    __slots__ = ("_continue_headers", "_exchange", "_has_answered")
 
     def __init__(self, connection: Connection, expect_continue: bool) -> None:
         super().__init__(connection, expect_continue)
@@ -39,6 +42,26 @@ class Input(BodyInput):
         self._expects = expect_continue
         self._has_answered = False
         self._continue_headers: list[tuple[str, str]] = []
+        self._exchange: EmbeddedExchange | None = None
+
+    def belongs_to(self, exchange: EmbeddedExchange) -> None:
+        """Says whose input it is."""
+        self._exchange = exchange
+
+    def detach(self) -> None:
+        """The request has ended: later reads find the body gone."""
+        super().detach()
+        self._exchange = None
+
+    def get_socket(self) -> HeldSocket:
+        """Returns the connection as a socket, on which the app may speak another protocol.
+
+        Raises:
+            RuntimeError: when the request has ended.
+        """
+        if self._exchange is None:
+            raise RuntimeError("the request has ended, and its connection is the server's")
+        return HeldSocket(self._exchange, self._exchange.embedded.options.socket_timeout)
 
     def cancel_continue(self) -> None:
         """The response has begun: 100 Continue may not be sent any more."""
@@ -89,8 +112,3 @@ class Input(BodyInput):
             if error.status == 408:
                 raise InputTimeoutError(error.status, str(error)) from None
             raise
-
-
-def capitalized(name: str) -> str:
-    """Returns a header name with each of its words capitalized."""
-    return "-".join(word.capitalize() for word in name.split("-"))

@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from wsgisrv.compat.exchange import EmbeddedExchange
+from wsgisrv.http1.head import RequestHead
 from wsgisrv.worker.connection import FIRST_CHUNK, HEAD, IDLE, Connection
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class EmbeddedConnection(Connection):
     base_environ: what every request on this listener has.
     """
 
-    __slots__ = ("embedded",)
+    __slots__ = ("_raw_fields", "_raw_headers", "embedded")
 
     exchange_type = EmbeddedExchange
 
@@ -43,6 +44,8 @@ class EmbeddedConnection(Connection):
         base_environ: dict[str, Any],
     ) -> None:
         self.embedded = embedded
+        self._raw_fields = b""  # of the request before, which often come again
+        self._raw_headers: tuple[tuple[str, str], ...] = ()
         super().__init__(embedded, sock, peer, base_environ)
 
     def _readable(self, fd: int) -> None:
@@ -59,6 +62,18 @@ class EmbeddedConnection(Connection):
             self.linger()
         else:
             super().expire()
+
+    def raw_headers(self, head: RequestHead) -> tuple[tuple[str, str], ...]:
+        """Returns names and values as they came, those with an underscore too."""
+        if head.raw_fields is not self._raw_fields:
+            self._raw_fields = head.raw_fields
+            lines = head.raw_fields.decode("latin-1").split("\r\n")
+            self._raw_headers = tuple(
+                (name, value.strip(" \t"))
+                for name, colon, value in (line.partition(":") for line in lines)
+                if colon
+            )
+        return self._raw_headers
 
     def linger(self) -> None:
         """Closes as soon as the client's kernel has the response (RFC 9112 9.6), half-closed until then.

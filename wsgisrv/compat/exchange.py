@@ -11,14 +11,16 @@ import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from eventlet import Timeout
 from eventlet import wsgi as eventlet_wsgi
 
 from wsgisrv.compat.body import Input
 from wsgisrv.compat.response import Gathered, Whole, as_headers, without_connection
 from wsgisrv.http1.head import RequestHead
-from wsgisrv.http1.writer import closing_response
+from wsgisrv.http1.writer import ResponseError, closing_response
 from wsgisrv.worker.file_wrapper import FileWrapper
 from wsgisrv.worker.gateway import Exchange, ExcInfo
+from wsgisrv.worker.upgrade import UpgradedConnection
 
 if TYPE_CHECKING:
     from wsgisrv.compat.connection import EmbeddedConnection
@@ -32,9 +34,10 @@ class EmbeddedExchange(Exchange):
     head: of the request.
     """
 
-    __slots__ = ("_environ_given", "_traceback", "embedded", "has_begun")
+    __slots__ = ("_environ_given", "_traceback", "embedded", "has_begun", "is_idle")
 
     input_type = Input
+    connection: EmbeddedConnection
 
     def __init__(self, connection: EmbeddedConnection, head: RequestHead) -> None:
         self.embedded = connection.embedded
@@ -44,6 +47,7 @@ class EmbeddedExchange(Exchange):
         self.has_begun = False
         self._environ_given: dict[str, Any] = {}
         self._traceback = ""
+        self.is_idle = False
 
     def run(self) -> None:
         """Runs the app for this request and answers; raises nothing but GreenletExit."""
@@ -58,25 +62,49 @@ class EmbeddedExchange(Exchange):
 
     def _environ(self) -> dict[str, Any]:
         environ = super()._environ()
-        connection = self.connection
-        if not self.head.length:
-            environ["wsgi.input"] = self.input_type(connection, False)
-        environ["eventlet.input"] = environ["wsgi.input"]
+        body = environ["wsgi.input"]
+        if not isinstance(body, Input):
+            body = environ["wsgi.input"] = Input(self.connection, False)
+        body.belongs_to(self)
+        environ["eventlet.input"] = body
+        environ["eventlet.set_idle"] = self.set_idle
         environ["eventlet.posthooks"] = []
         environ["RAW_PATH_INFO"] = self.head.path
-        environ["headers_raw"] = _raw_headers(self.head)
+        environ["headers_raw"] = self.connection.raw_headers(self.head)
         environ.setdefault("CONTENT_TYPE", "text/plain")
         self._environ_given = environ
         return environ
 
+    # A connection that the app holds
+
+    def hold(self) -> UpgradedConnection:
+        """Gives the app its connection, once and for all.
+
+        Raises:
+            ResponseError: when a response was sent, or the request has ended.
+        """
+        connection = self.connection
+        if connection.upgraded is None:
+            if self.sent_head or connection.exchange is not self:
+                raise ResponseError("the socket was used after the response")
+            self._hand_over()
+            connection.send(b"")  # what earlier responses have left
+            connection.upgraded = UpgradedConnection(connection, self)
+            connection.worker.begin_upgraded(self)
+        return connection.upgraded
+
+    def set_idle(self) -> None:
+        """The app says that what it does on its connection may be interrupted when the server ends."""
+        self.is_idle = True
+
     def run_hooks(self) -> None:
         """Calls what the app has put into ``eventlet.posthooks``."""
-        for hook, args, kwargs in self._environ_given.get("eventlet.posthooks", ()):
-            try:
-                hook(self._environ_given, *args, **kwargs)
-            except Exception:
-                _LOG.exception("a hook of %s failed", self.head.line.decode("ascii"))
-        self._environ_given = {}
+        environ, self._environ_given = self._environ_given, {}
+        try:
+            for hook, args, kwargs in environ.get("eventlet.posthooks", ()):
+                hook(environ, *args, **kwargs)
+        except (Exception, Timeout):
+            _LOG.exception("a hook of %s failed", self.head.line.decode("ascii"))
 
     # The response
 
@@ -98,7 +126,7 @@ class EmbeddedExchange(Exchange):
         return super().start_response(status, given, exc_info)
 
     def _answer(self, result: Iterable[bytes]) -> None:
-        if isinstance(result, FileWrapper):
+        if isinstance(result, FileWrapper) or (type(result) is list and _is_bytes(result)):
             super()._answer(result)
         elif hasattr(result, "__len__"):
             super()._answer(Whole(result))
@@ -126,11 +154,14 @@ class EmbeddedExchange(Exchange):
         super()._finish()
 
     def _was_handled(self) -> bool:
-        """Whether the app has answered by itself, on the socket.
+        """Whether the app has answered by itself, on the socket; closes that if so.
 
         Looked at where the app gave no response only: to ask a green local leaves a trace in the
         greenlet, which could not be used again.
         """
+        if self.connection.upgraded is not None:
+            self.connection.upgraded.close()
+            return True
         if self._response is not None:
             return False
         return bool(getattr(eventlet_wsgi.WSGI_LOCAL, "already_handled", False))
@@ -177,6 +208,10 @@ class EmbeddedExchange(Exchange):
             super()._break_off()
 
 
+def _is_bytes(pieces: list[object]) -> bool:
+    return all(type(piece) is bytes for piece in pieces)
+
+
 def _as_http10(head: RequestHead) -> RequestHead:
     """Returns the head as that of an HTTP/1.0 request that keeps no connection."""
     older = head.with_line(head.line, head.method, head.target)
@@ -184,12 +219,3 @@ def _as_http10(head: RequestHead) -> RequestHead:
     older.minor = 0
     older.keep_alive = older.expect_continue = False
     return older
-
-
-def _raw_headers(head: RequestHead) -> tuple[tuple[str, str], ...]:
-    lines = head.raw_fields.decode("latin-1").split("\r\n")
-    return tuple(
-        (name, value.strip(" \t"))
-        for name, colon, value in (line.partition(":") for line in lines)
-        if colon
-    )

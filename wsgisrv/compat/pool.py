@@ -65,11 +65,11 @@ class BorrowedPool:
         self._feed_soon()
 
     def step_out(self) -> bool:
-        """Never: a place in a pool of somebody else's is given back at the end only."""
+        """Gives no place: how many greenlets run at a time is for the pool's owner to say."""
         return False
 
     def step_in(self) -> None:
-        """Never called."""
+        """Nothing was given."""
 
     def _spawn(self, job: BorrowedJob) -> None:
         self._pool.spawn(job.run).link(_see_to, job)

@@ -1,15 +1,14 @@
 """What an app may return and give to start_response under eventlet.wsgi, as PEP 3333 has it.
 
 Eventlet takes str for ASCII bytes, numbers for header values and the Connection header for a wish, and
-gathers an iterable's small pieces.
+gathers an iterable's small pieces. Must not import eventlet.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
-
-from wsgisrv.compat.body import capitalized
 
 
 class Whole(list[bytes]):
@@ -85,3 +84,9 @@ def without_connection(headers: list[tuple[str, str]]) -> tuple[list[tuple[str, 
     left = [(name, value) for name, value in headers if name.lower() != "connection"]
     options = [option.strip() for wish in wishes for option in wish.lower().split(",")]
     return left, "close" in options
+
+
+@functools.lru_cache(maxsize=1024)
+def capitalized(name: str) -> str:
+    """Returns a header name with each of its words capitalized; remembers a bounded number."""
+    return "-".join(word.capitalize() for word in name.split("-"))

@@ -82,7 +82,7 @@ class EmbeddedServer(Server):
             self._environ |= {"SERVER_NAME": "unix", "SERVER_PORT": ""}
         self.acceptors = [Acceptor(self, listener)]
         self._ended = event.Event()
-        self._is_empty = event.Event()
+        self._all_done = event.Event()
 
     # Life
 
@@ -107,7 +107,7 @@ class EmbeddedServer(Server):
             self.log.info("wsgi exiting")
         finally:
             self.drain()
-            self._is_empty.wait()
+            self._all_done.wait()
             self.log.info("(%d) wsgi exited, is_accepting=True", self._pid)
 
     def _check_listens(self) -> None:
@@ -131,9 +131,9 @@ class EmbeddedServer(Server):
             self._end(None)
 
     def _count_changed(self) -> None:
-        if self.is_draining and not self.connection_count and not self._is_empty.ready():
+        if self.is_draining and self.is_empty and not self._all_done.ready():
             self.clock.stop()
-            self._is_empty.send(None)
+            self._all_done.send(None)
 
     def is_crowded(self) -> bool:
         """Never: there are no siblings."""
@@ -163,9 +163,11 @@ class EmbeddedServer(Server):
     def end(self, exchange: Exchange, now: float) -> None:
         """A request was answered, or its client is gone. Runs in: pool greenlet."""
         seconds = now - exchange.started
-        self.counters.note(exchange.status, seconds)
+        self._count_end(exchange, seconds)
         if isinstance(exchange, EmbeddedExchange):
             exchange.run_hooks()
+        if not self.options.log_output:
+            return
         address, port = exchange.connection.peer
         head = exchange.head
         if self.options.log_x_forwarded_for:

@@ -83,6 +83,7 @@ def server(
     Raises:
         OSError: when nothing can be accepted from ``sock``.
         AttributeError: for a pool that lacks one of the two methods.
+        KeyError, TypeError, ValueError: for a ``log_format`` that cannot be filled.
     """
     if protocol is not eventlet_wsgi.HttpProtocol:
         warnings.warn(

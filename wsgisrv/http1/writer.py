@@ -112,7 +112,8 @@ def check_head(status: str, headers: Iterable[tuple[str, str]], memo: ResponseMe
 
     Raises:
         ResponseError: for a status that is none, a name that is no token, a value with a control
-            character, a second or malformed Content-Length, or a hop-by-hop header.
+            character, a second or malformed Content-Length, or a hop-by-hop header, but for Upgrade
+            with 426.
     """
     code = memo.statuses[status]
     names = memo.names
@@ -130,9 +131,11 @@ def check_head(status: str, headers: Iterable[tuple[str, str]], memo: ResponseMe
             if kind is _Kind.LENGTH:
                 length = _checked_length(value, length)
                 continue
-            if kind is not _Kind.DATE:
-                _refuse(name, kind)
-            has_date = True
+            if kind is _Kind.DATE:
+                has_date = True
+            else:
+                _refuse_unless_upgrade(name, kind, code)
+                lines.append("Connection: Upgrade\r\n")  # RFC 9110 7.8: stands with every Upgrade
         lines.append(f"{name}: {value}\r\n")
     return ResponseHead(status, code, lines, length, has_date)
 
@@ -152,10 +155,12 @@ def _checked_length(value: str, earlier: int) -> int:
     return int(value)
 
 
-def _refuse(name: str, kind: _Kind) -> None:
+def _refuse_unless_upgrade(name: str, kind: _Kind, code: int) -> None:
+    """Lets through what a 426 has to say (RFC 9110 15.5.22): which protocol the client should ask for."""
     if kind is _Kind.INVALID:
         raise ResponseError(f"header name {name!r} is not a token")
-    raise ResponseError(f"header {name!r} is hop-by-hop and the server's to send")
+    if code != 426 or name.lower() != "upgrade":
+        raise ResponseError(f"header {name!r} is hop-by-hop and the server's to send")
 
 
 def plain_response(status: int, reason: str, *, date: str, with_body: bool = True) -> bytes:

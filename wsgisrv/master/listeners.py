@@ -28,11 +28,14 @@ from wsgisrv.errors import (
     SystemRefusedError,
     WsgisrvError,
 )
+from wsgisrv.master.socket_options import SocketOptions, closed_umask
 
 _RETRY_SECONDS = 0.1
 _FIRST_LISTEN_FD = 3
 _MOST_DIGITS = 9  # of a number that a descriptor or a port may be; C takes it as an int
 _ALLOWED = "an address is host:port, [v6]:port, unix:/path or fd://N"
+
+_NO_OPTIONS = SocketOptions()
 
 Wait = Callable[[float], None]
 Place = tuple[str, int] | tuple[str, int, int, int]
@@ -62,7 +65,12 @@ class Listener:
 
 
 def open_listeners(
-    addresses: Sequence[str], *, backlog: int, timeout: float, wait: Wait = time.sleep
+    addresses: Sequence[str],
+    *,
+    backlog: int,
+    timeout: float,
+    wait: Wait = time.sleep,
+    options: SocketOptions = _NO_OPTIONS,
 ) -> list[Listener]:
     """Binds every address and listens.
 
@@ -71,9 +79,11 @@ def open_listeners(
         backlog: for listen(2).
         timeout: seconds during which an address in use is tried again.
         wait: sleeps for the seconds it is given; may raise to give up.
+        options: of the sockets; for one that is inherited, only what concerns its peers.
 
     Raises:
-        ConfigError: for an address that is none or is given twice, or a host that is not known.
+        ConfigError: for an address that is none or is given twice, or a host, user or group that is not
+            known.
         AddressInUseError: when it still is after ``timeout``.
         NotPermittedError: for a port below 1024 or a path without the right.
         SystemRefusedError: for whatever else the system refuses.
@@ -84,10 +94,11 @@ def open_listeners(
         for index, address in enumerate(addresses):
             if address in addresses[:index]:
                 raise ConfigError(f"bind {address}: the address is given twice")
-            for bind in _binders(address):
+            for bind in _binders(address, options):
                 listeners.append(_patiently(bind, address, until, wait))
         for listener in listeners:
             listener.socket.listen(backlog)
+            options.probe_idle_peers(listener.socket)
             listener.socket.setblocking(False)
     except BaseException:
         for listener in listeners:
@@ -135,20 +146,20 @@ def _refused(address: str, error: OSError) -> WsgisrvError:
     return SystemRefusedError(f"bind {address}: {error.strerror or error}")
 
 
-def _binders(address: str) -> list[Callable[[], Listener]]:
+def _binders(address: str, options: SocketOptions) -> list[Callable[[], Listener]]:
     """Returns what binds ``address``: one call for each socket, since a host may have several."""
     if address.startswith("unix:"):
         path = address.removeprefix("unix:")
         if not path.startswith("/"):
             raise ConfigError(f"bind {address}: the path of a unix socket is absolute; {_ALLOWED}")
-        return [lambda: _bind_unix(path)]
+        return [lambda: _bind_unix(path, options)]
     if address.startswith("fd://"):
         number = address.removeprefix("fd://")
         if not number.isdecimal() or len(number) > _MOST_DIGITS:
             raise ConfigError(f"bind {address}: N is a file descriptor's number; {_ALLOWED}")
         return [lambda: _adopt(int(number))]
     host, port = _split(address)
-    return [_inet_binder(family, place) for family, place in _resolve(address, host, port)]
+    return [_inet_binder(family, place, options) for family, place in _resolve(address, host, port)]
 
 
 def _split(address: str) -> tuple[str, int]:
@@ -173,11 +184,14 @@ def _resolve(address: str, host: str, port: int) -> list[tuple[socket.AddressFam
     return list(dict.fromkeys((info[0], cast(Place, info[4])) for info in found))
 
 
-def _inet_binder(family: socket.AddressFamily, place: Place) -> Callable[[], Listener]:
+def _inet_binder(
+    family: socket.AddressFamily, place: Place, options: SocketOptions
+) -> Callable[[], Listener]:
     def bind() -> Listener:
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            options.share_port(sock)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             sock.bind(place)
@@ -191,17 +205,25 @@ def _inet_binder(family: socket.AddressFamily, place: Place) -> Callable[[], Lis
     return bind
 
 
-def _bind_unix(path: str) -> Listener:
+def _bind_unix(path: str, options: SocketOptions) -> Listener:
     _remove_stale(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        sock.bind(path)
-        # At once: until it listens, another master would take the file for a dead server's.
-        sock.listen(1)
-        return Listener(sock, f"unix:{path}", path, os.lstat(path).st_ino)
+        with closed_umask():
+            sock.bind(path)
+        listener = Listener(sock, f"unix:{path}", path, os.lstat(path).st_ino)
     except OSError:
         sock.close()
         raise
+    try:
+        # At once: until it listens, another master would take the file for a dead server's. Nobody can
+        # connect yet but root, who always may.
+        sock.listen(1)
+        options.open_up(path)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
 
 
 def _remove_stale(path: str) -> None:

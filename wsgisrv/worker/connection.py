@@ -31,6 +31,7 @@ from wsgisrv.worker.tls_socket import OutputWaitsError, TlsSocket
 
 if TYPE_CHECKING:
     from wsgisrv.worker.server import Server
+    from wsgisrv.worker.upgrade import UpgradedConnection
 
 _LOG = logging.getLogger("wsgisrv.http")
 
@@ -72,7 +73,7 @@ class Connection(Stream):
 
     __slots__ = (
         "_advancing", "_reader", "_served_at_once", "base_environ", "body_data", "decoder",
-        "exchange", "peer", "state",
+        "exchange", "peer", "state", "upgraded",
     )  # fmt: skip
 
     exchange_type: ClassVar[type[Exchange]] = Exchange
@@ -87,6 +88,7 @@ class Connection(Stream):
         self.decoder: BodyDecoder | None = None
         self.body_data = b""  # decoded but not yet read by the app
         self.exchange: Exchange | None = None
+        self.upgraded: UpgradedConnection | None = None
         self._reader = RequestReader(worker.limits, worker.memo)
         self._served_at_once = 0
         self._advancing = False
@@ -258,6 +260,10 @@ class Connection(Stream):
             assert self.exchange is not None  # noqa: S101 -- set by _begin, for mypy
             self.worker.pool.submit(self.exchange)
 
+    def take_rest(self) -> bytes:
+        """Returns what came behind a request that takes the connection over."""
+        return self._reader.take_rest()
+
     @property
     def body_bytes_left(self) -> int:
         """Bytes of the body that have not come; -1 for a chunked one."""
@@ -329,6 +335,9 @@ class Connection(Stream):
         self.exchange = self.decoder = None
         self.body_data = b""
         self._reader.take_rest()
+        if self.upgraded is not None:
+            self.upgraded.end()
+            self.worker.hub.schedule_call_global(0, self.wake_reader)
         try:
             self.sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -347,12 +356,16 @@ class Connection(Stream):
         if self.state is CLOSED:
             return
         self.state = CLOSED
+        if self.upgraded is not None:
+            self.upgraded.end()
         super().close()
         self.worker.forget(self)
 
     def expire(self) -> None:
         """Ends what took too long. Runs in: hub, from the clock."""
-        if self.state is RUNNING or self.is_stuck:
+        if self.upgraded is not None and self.state is RUNNING and self._waiter is not None:
+            self._waiter.switch(False)  # the app's own timeout, which is no fault of the client's
+        elif self.state is RUNNING or self.is_stuck:
             super().expire()
         elif self.state in (HEAD, FIRST_CHUNK):
             self.worker.counters.timed_out += 1
@@ -366,6 +379,9 @@ class Connection(Stream):
 
     def drain_worker(self) -> None:
         """Closes the connection if it is idle: the worker serves no more. Runs in: hub."""
+        if self.upgraded is not None:
+            self.upgraded.tell_drain()
+            return
         self.flush()
         if not self._is_unused():
             return

@@ -32,6 +32,7 @@ from wsgisrv.worker.environ import believe_proxies
 from wsgisrv.worker.errors import BodyError, ClientGoneError
 from wsgisrv.worker.file_wrapper import FileWrapper
 from wsgisrv.worker.stream import JOIN_BYTES
+from wsgisrv.worker.upgrade import offer_upgrade
 
 if TYPE_CHECKING:
     from wsgisrv.worker.connection import Connection
@@ -40,8 +41,9 @@ _LOG = logging.getLogger("wsgisrv.app")
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
-# How the end of the body is marked (RFC 9112 6.3); _ENDED once nothing more of it may be sent.
-_NO_BODY, _LENGTH, _CHUNKED, _CLOSE, _ENDED = range(5)
+# How the end of the body is marked (RFC 9112 6.3); _ENDED once nothing more of it may be sent, _UPGRADED
+# when none may be, since the connection is the app's own.
+_NO_BODY, _LENGTH, _CHUNKED, _CLOSE, _ENDED, _UPGRADED = range(6)
 
 
 class Exchange:
@@ -53,8 +55,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_framing", "_input", "_keep", "_left", "_response", "body_bytes", "client", "connection",
-        "head", "row", "sent_head", "started", "status",
+        "_deadline", "_framing", "_input", "_keep", "_left", "_response", "body_bytes", "client",
+        "connection", "head", "row", "sent_head", "started", "status",
     )  # fmt: skip
 
     input_type: ClassVar[type[BodyInput]] = BodyInput
@@ -79,7 +81,7 @@ class Exchange:
         worker = self.connection.worker
         worker.begin(self)
         seconds = worker.settings.request_timeout
-        deadline = timeout.Timeout(seconds) if seconds else None
+        self._deadline = timeout.Timeout(seconds) if seconds else None
         try:
             self._answer(worker.app(self._environ(), self.start_response))
         except ClientGoneError as gone:
@@ -93,10 +95,10 @@ class Exchange:
             self._keep = False
             raise
         except BaseException as error:  # a Timeout, SystemExit: no app may end the worker with it
-            self._app_failed(error, is_late=deadline is not None and error is deadline)
+            self._app_failed(error, is_late=error is self._deadline)
         finally:
-            if deadline is not None:
-                deadline.cancel()
+            if self._deadline is not None:
+                self._deadline.cancel()
             self._framing = _ENDED
             if self._input is not None:
                 self._input.detach()
@@ -132,6 +134,8 @@ class Exchange:
             self.client = believe_proxies(
                 environ, head.fields, connection.peer, worker.trusted_proxies, believed
             )
+        if "HTTP_UPGRADE" in head.fields:
+            offer_upgrade(self, environ)
         return environ
 
     # What the app calls
@@ -155,7 +159,8 @@ class Exchange:
             finally:
                 exc_info = None  # PEP 3333: avoid a circular reference
         elif self._response is not None:
-            raise ResponseError("start_response() was called twice without exc_info")
+            which = "after an upgrade" if self._framing == _UPGRADED else "twice without exc_info"
+            raise ResponseError(f"start_response() was called {which}")
         self._response = check_head(status, headers, self.connection.worker.response_memo)
         return self.write
 
@@ -167,7 +172,9 @@ class Exchange:
             ResponseError: for what is no bytes, or is longer than the declared length, or comes when
                 the response has ended and the connection is another request's.
         """
-        if self._framing == _ENDED:
+        if self._framing >= _ENDED and data:
+            if self._framing == _UPGRADED:
+                raise ResponseError("a body was written or returned after an upgrade")
             raise ResponseError("write() was called after the response had ended")
         if not isinstance(data, bytes):
             raise ResponseError(f"the response body has {type(data).__name__}, not bytes")
@@ -193,6 +200,33 @@ class Exchange:
             self.connection.send(
                 f"HTTP/1.1 103 Early Hints\r\n{''.join(hints.lines)}\r\n".encode("latin-1")
             )
+
+    def switch_protocols(self, response: ResponseHead) -> None:
+        """Sends 101; from now on the connection is the app's (see ``upgrade``).
+
+        Raises:
+            ResponseError: after start_response.
+            ClientGoneError: when the client went away.
+        """
+        if self._response is not None or self.sent_head:
+            is_second = self._framing == _UPGRADED
+            raise ResponseError(
+                "a second upgrade" if is_second else "an upgrade after start_response()"
+            )
+        self._response = response
+        self._hand_over()
+        self.connection.send(
+            f"HTTP/1.1 {response.status}\r\n{''.join(response.lines)}\r\n".encode("latin-1")
+        )
+
+    def _hand_over(self) -> None:
+        """No more of a response is sent by this class: the connection is the app's."""
+        self.sent_head = True
+        self.status = "101"
+        self._framing = _UPGRADED
+        self._keep = False
+        if self._deadline is not None:
+            self._deadline.cancel()
 
     # The response
 
@@ -362,6 +396,8 @@ class Exchange:
             self.connection.send(LAST_CHUNK)
         elif self._framing == _LENGTH and self._left:
             raise ResponseError(f"the body is {self._left} bytes shorter than its Content-Length")
+        elif self.connection.upgraded is not None:
+            self.connection.upgraded.close()
 
     # What goes wrong
 
@@ -383,6 +419,9 @@ class Exchange:
         self._keep = False
         if self._framing == _ENDED:
             return  # close() failed: the response is complete, and RST could destroy its tail
+        if self.connection.upgraded is not None:
+            self.connection.upgraded.close()  # likewise: the app's last words may be on their way
+            return
         if self.sent_head:
             self._break_off()
             return

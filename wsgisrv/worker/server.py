@@ -11,6 +11,7 @@ import logging
 import socket
 import ssl
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol
@@ -48,10 +49,10 @@ class Pool(Protocol):
         """Calls back once in the hub when there is a place and no request waits for it."""
 
     def step_out(self) -> bool:
-        """Gives a request's place to another one while it waits for its client, if it has one here."""
+        """Gives the caller's place to another request while it waits; whether it did."""
 
     def step_in(self) -> None:
-        """Takes the place back."""
+        """Takes the place back that ``step_out`` gave."""
 
 
 class ServerTls(Protocol):
@@ -106,6 +107,7 @@ class Server(abc.ABC):
         self.is_draining = False
         self._connections: set[Connection | Preface] = set()
         self._clients: Counter[str] = Counter()
+        self._upgraded = 0  # requests that run on with a connection of their own
         self._to_flush: list[Stream] = []
         self._wants_room: list[Callable[[], None]] = []
 
@@ -113,6 +115,13 @@ class Server(abc.ABC):
     def connection_count(self) -> int:
         """How many connections are open."""
         return len(self._connections)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is open, nor at work: an app that took its connection over may be when that
+        has closed.
+        """
+        return not self._connections and not self._upgraded
 
     # What the process adds
 
@@ -142,7 +151,7 @@ class Server(abc.ABC):
 
     @abc.abstractmethod
     def _count_changed(self) -> None:
-        """Called when ``connection_count`` has changed."""
+        """Called when ``connection_count`` or ``is_empty`` may have changed."""
 
     # Connections
 
@@ -229,6 +238,23 @@ class Server(abc.ABC):
         for connection in list(self._connections):
             connection.drain_worker()
         self._count_changed()
+
+    def begin_upgraded(self, exchange: Exchange) -> None:
+        """A request takes its connection over: its time until now is its latency, not what follows.
+
+        Runs in: pool greenlet.
+        """
+        self._upgraded += 1
+        self.counters.note(exchange.status, time.monotonic() - exchange.started)
+
+    def _count_end(self, exchange: Exchange, seconds: float) -> None:
+        """Counts a request that has ended. Runs in: pool greenlet."""
+        if exchange.connection.upgraded is None:
+            self.counters.note(exchange.status, seconds)
+            return
+        self._upgraded -= 1
+        if self.is_draining:
+            self.hub.schedule_call_global(0, self._count_changed)
 
     def flush_soon(self, connection: Stream) -> None:
         """Has ``connection.flush`` called when the hub has served what else has come."""

@@ -195,14 +195,27 @@ class Stream(abc.ABC):
             try:
                 data: bytes = self.sock.recv(RECEIVE_BYTES)
             except (BlockingIOError, InterruptedError):
-                self.listen()
-                self._waits_to_read = True
-                self._wait(deadline)
+                self.wait_readable(deadline)
             except OSError:
                 return b""
             else:
                 self.worker.counters.bytes_in += len(data)
                 return data
+
+    def wait_readable(self, deadline: float) -> None:
+        """Waits until there is something to read, or perhaps is. Runs in: pool greenlet.
+
+        Raises:
+            TimeoutError: at the deadline.
+        """
+        self.listen()
+        self._waits_to_read = True
+        self._wait(deadline)
+
+    def wake_reader(self) -> None:
+        """Lets whoever waits to read look again. Runs in: hub."""
+        if self._waits_to_read:
+            self._wake_waiter()
 
     def send(self, data: bytes) -> None:
         """Sends all of ``data``, waiting for a client that is slow. Runs in: pool greenlet.
@@ -322,7 +335,8 @@ class Stream(abc.ABC):
                 pool.step_in()
             self._waiter = None
             self._waits_to_read = False
-            self.deadline = NEVER
+            if self.deadline == deadline:  # else it is another one's by now
+                self.deadline = NEVER
         if not in_time:
             raise TimeoutError
 

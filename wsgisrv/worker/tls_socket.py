@@ -87,9 +87,11 @@ class TlsSocket:
         except ssl.SSLError as error:
             self._fail(error)
             raise
-        self._push_or_wait()
         if found or at_end:
+            with contextlib.suppress(OSError):
+                self._push()  # what cannot be sent yet goes with the next ``send``
             return found
+        self._push_or_wait()
         raise BlockingIOError
 
     def _shake_hands(self, data: bytes) -> None:

@@ -154,7 +154,7 @@ class Worker(Server):
 
     def _count_changed(self) -> None:
         self._slot.words[Word.CONNECTIONS] = self.connection_count
-        if self.is_draining and not self.connection_count and not self._done.ready():
+        if self.is_draining and self.is_empty and not self._done.ready():
             self._done.send(None)
 
     # Requests
@@ -171,7 +171,7 @@ class Worker(Server):
             self._slot.end_request(exchange.row)
             self._rows.append(exchange.row)
         seconds = now - exchange.started
-        self.counters.note(exchange.status, seconds)
+        self._count_end(exchange, seconds)
         if self._access_log.is_on:
             self._access_log.note(exchange, seconds)
 

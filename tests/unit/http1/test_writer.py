@@ -56,3 +56,11 @@ def test_a_plain_response_is_whole() -> None:
         b"Content-Type: text/plain; charset=us-ascii\r\nContent-Length: 4\r\n"
         b"Connection: close\r\n\r\nbad\n"
     )
+
+
+def test_upgrade_may_be_named_in_a_426_and_nowhere_else() -> None:
+    head = check_head("426 Upgrade Required", [("UpGrade", "websocket")], MEMO)
+    assert head.lines == ["Connection: Upgrade\r\n", "UpGrade: websocket\r\n"]
+    for status, name in (("200 OK", "Upgrade"), ("426 Upgrade Required", "Connection")):
+        with pytest.raises(ResponseError, match="hop-by-hop"):
+            check_head(status, [(name, "websocket")], MEMO)

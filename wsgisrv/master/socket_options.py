@@ -1,0 +1,127 @@
+"""What a listening socket is given beside its address: who may use it, and how idle peers are noticed.
+
+Rules: everything is set on the listener, once, by the master; an accepted TCP socket inherits its listener's
+options (tcp(7)), so workers do nothing. Errors name the option, since the address is not to blame.
+
+Facts about unix sockets: bind(2) makes the file with mode 0777 less the umask, and connect(2) needs the
+right to write it. A file that is opened up after bind is therefore open to nobody before, if the umask lets
+nothing through; chown(2) comes before chmod(2), else the old group would have the new mode for a moment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import grp
+import os
+import pwd
+import socket
+from collections.abc import Iterator
+from typing import Self
+
+from wsgisrv.config import Settings
+from wsgisrv.errors import ConfigError, NotPermittedError, SystemRefusedError
+
+_CLOSED_UMASK = 0o777
+_SAME = -1  # to chown(2): leave it as it is
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SocketOptions:
+    """The options of that name (see ``Settings``).
+
+    Args:
+        unix_mode: permission bits.
+        unix_owner: ``user``, ``user:group``, ``:group`` or empty.
+        tcp_keepidle: seconds; 0 sends no probes.
+        tcp_keepintvl: seconds; 0 is the system's.
+        tcp_keepcnt: probes; 0 is the system's.
+    """
+
+    unix_mode: int = 0o660
+    unix_owner: str = ""
+    reuse_port: bool = False
+    tcp_keepidle: int = 0
+    tcp_keepintvl: int = 0
+    tcp_keepcnt: int = 0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Returns what the settings say."""
+        return cls(
+            unix_mode=int(settings.unix_mode, 8),
+            unix_owner=settings.unix_owner,
+            reuse_port=settings.reuse_port,
+            tcp_keepidle=settings.tcp_keepidle,
+            tcp_keepintvl=settings.tcp_keepintvl,
+            tcp_keepcnt=settings.tcp_keepcnt,
+        )
+
+    def share_port(self, sock: socket.socket) -> None:
+        """Lets other masters bind the same port, if ``reuse_port`` says so; to be called before bind(2)."""
+        if self.reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+
+    def probe_idle_peers(self, sock: socket.socket) -> None:
+        """Has the kernel probe peers that are silent (tcp(7), SO_KEEPALIVE); not for a unix socket."""
+        if sock.family not in (socket.AF_INET, socket.AF_INET6):
+            return
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(self.tcp_keepidle > 0))
+        if not self.tcp_keepidle:
+            return
+        # macOS has the same option by another name.
+        idle = getattr(socket, "TCP_KEEPIDLE", None) or getattr(socket, "TCP_KEEPALIVE")  # noqa: B009
+        sock.setsockopt(socket.IPPROTO_TCP, idle, self.tcp_keepidle)
+        if self.tcp_keepintvl:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, self.tcp_keepintvl)
+        if self.tcp_keepcnt:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, self.tcp_keepcnt)
+
+    def open_up(self, path: str) -> None:
+        """Gives a unix socket, bound under ``closed_umask``, its owner and mode.
+
+        Raises:
+            ConfigError: for a user or group that is not known.
+            NotPermittedError: for one that this process may not give a file to.
+            SystemRefusedError: for whatever else the system refuses.
+        """
+        user, group = self._owner()
+        try:
+            if (user, group) != (_SAME, _SAME):
+                os.chown(path, user, group, follow_symlinks=False)
+            os.chmod(path, self.unix_mode)
+        except OSError as error:
+            where = f"[wsgisrv] unix_owner = {self.unix_owner}"
+            if error.errno == errno.EPERM:
+                raise NotPermittedError(
+                    f"{where}: not permitted; only root gives a file to another user, or to a group that"
+                    " it is not in"
+                ) from None
+            raise SystemRefusedError(f"bind unix:{path}: {error.strerror}") from None
+
+    def _owner(self) -> tuple[int, int]:
+        """Returns the ids of user and group, names or numbers; -1 for what stays as it is."""
+        user, _, group = self.unix_owner.partition(":")
+        uid = gid = _SAME
+        try:
+            if user:
+                uid = int(user) if user.isdecimal() else pwd.getpwnam(user).pw_uid
+            if group:
+                gid = int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+        except KeyError:
+            unknown = f"group {group}" if uid != _SAME or not user else f"user {user}"
+            raise ConfigError(
+                f"[wsgisrv] unix_owner = {self.unix_owner}: there is no {unknown}"
+            ) from None
+        return uid, gid
+
+
+@contextlib.contextmanager
+def closed_umask() -> Iterator[None]:
+    """Makes files that nobody may use; for the master, which has one thread."""
+    before = os.umask(_CLOSED_UMASK)
+    try:
+        yield
+    finally:
+        os.umask(before)
