@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import signal
 import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ def url(server: Server, scheme: str = "ws") -> str:
 def serving(app: str, **options: Any) -> Iterator[Server]:
     with serve(f"tests.apps.websockets:{app}", workers=1, **options) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Callable[[str], Server]]:
+    """Servers that one test after another asks for something that leaves nothing behind."""
+    with contextlib.ExitStack() as stack:
+        yield functools.cache(lambda app: stack.enter_context(serving(app)))
 
 
 @contextlib.contextmanager
@@ -117,14 +125,18 @@ def test_messages_are_compressed_if_both_sides_want_it() -> None:
 @pytest.mark.parametrize(
     "message", ["x" * 100_001, b"x" * 100_001, ["x" * 99_999, "ää"], "x" * 20_000_000]
 )
-def test_a_message_that_is_too_big_ends_it_with_1009(app: str, message: Any) -> None:
-    with serving(app) as server, connected(server, compression="deflate") as client:
+def test_a_message_that_is_too_big_ends_it_with_1009(
+    shared: Callable[[str], Server], app: str, message: Any
+) -> None:
+    server = shared(app)
+    seen = len(server.lines)
+    with connected(server, compression="deflate") as client:
         client.send("x" * 100_000)
         assert client.recv(timeout=DEADLINE) == "x" * 100_000
         with contextlib.suppress(ConnectionClosed):
             client.send(message)
         assert end_of(client) == (1009, "a message may have 100000 bytes")
-        server.wait_line("^ended: 1009")
+        server.wait_line("^ended: 1009", after=seen)
 
 
 def test_a_small_message_that_inflates_to_a_huge_one_takes_little_memory() -> None:
@@ -176,8 +188,10 @@ def test_the_first_subprotocol_of_ours_that_the_client_offers_is_taken() -> None
         ("listed", "http://test", False),
     ],
 )
-def test_pages_of_other_origins_are_kept_out(app: str, origin: str, is_let_in: bool) -> None:
-    with serving(app) as server, server.connect() as client:
+def test_pages_of_other_origins_are_kept_out(
+    shared: Callable[[str], Server], app: str, origin: str, is_let_in: bool
+) -> None:
+    with shared(app).connect() as client:
         response = client.get("/", *HANDSHAKE, f"Origin: {origin}")
         assert response.status == (101 if is_let_in else 403)
 
@@ -209,9 +223,9 @@ def test_the_handshake_is_accepted_as_the_rfc_has_it() -> None:
     ],
 )
 def test_a_wrong_handshake_is_answered_and_the_connection_kept(
-    wrong: tuple[str, ...], status: int
+    shared: Callable[[str], Server], wrong: tuple[str, ...], status: int
 ) -> None:
-    with serving("echo") as server, server.connect() as client:
+    with shared("echo").connect() as client:
         response = client.get("/", *wrong)
         assert response.status == status
         if status == 426:

@@ -36,7 +36,7 @@ def upgraded(
 
 @pytest.mark.parametrize("hub", ["epolls", "poll", "selects", "asyncio"])
 def test_an_app_takes_its_connection_over(hub: str) -> None:
-    with serve("tests.apps.upgrade:echo", workers=1, hub=hub) as server:
+    with serve("tests.apps.taken_over:echo", workers=1, hub=hub) as server:
         with server.connect() as client:
             client.send(request() + b"came behind the head, ")
             response = client.response()
@@ -92,7 +92,7 @@ def test_it_is_not_offered_to_a_request_with_a_body(server_of_offers: Server, fr
 
 @pytest.fixture(scope="module")
 def server_of_offers() -> Iterator[Server]:
-    with serve("tests.apps.upgrade:offered", workers=1) as server:
+    with serve("tests.apps.taken_over:offered", workers=1) as server:
         yield server
 
 
@@ -109,7 +109,7 @@ def test_an_app_that_does_not_care_answers_and_the_connection_is_kept(
 
 
 def test_a_pipelined_request_is_answered_before_the_takeover() -> None:
-    with serve("tests.apps.upgrade:echo", workers=1) as server, server.connect() as client:
+    with serve("tests.apps.taken_over:echo", workers=1) as server, server.connect() as client:
         client.send(request("") + request() + b"hello")
         assert client.response().body == b"False"
         assert client.response().status == 101
@@ -127,7 +127,7 @@ def test_a_pipelined_request_is_answered_before_the_takeover() -> None:
     ],
 )
 def test_a_wrong_takeover_is_a_500_and_says_why(path: str, reason: str) -> None:
-    with serve("tests.apps.upgrade:wrong", workers=1) as server, server.connect() as client:
+    with serve("tests.apps.taken_over:wrong", workers=1) as server, server.connect() as client:
         client.send(request(line=f"GET {path} HTTP/1.1"))
         assert client.response().status == 500
         client.assert_eof()
@@ -146,7 +146,7 @@ def test_a_wrong_takeover_is_a_500_and_says_why(path: str, reason: str) -> None:
 def test_what_goes_wrong_after_the_takeover_ends_the_connection_behind_what_was_sent(
     path: str, reason: str
 ) -> None:
-    with serve("tests.apps.upgrade:wrong", workers=1) as server:
+    with serve("tests.apps.taken_over:wrong", workers=1) as server:
         with upgraded(server, path) as client:
             assert client.raw_until_eof() == b"taken\n"
         server.wait_line(f"ERROR wsgisrv.app: GET {path} HTTP/1.1:? {reason}")
@@ -154,7 +154,7 @@ def test_what_goes_wrong_after_the_takeover_ends_the_connection_behind_what_was_
 
 
 def test_an_app_may_return_an_empty_piece_after_the_takeover() -> None:
-    with serve("tests.apps.upgrade:wrong", workers=1) as server:
+    with serve("tests.apps.taken_over:wrong", workers=1) as server:
         with upgraded(server, "/fine") as client:
             assert client.raw_until_eof() == b"taken\n"
         server.wait_line("status: 101  len: 6 ")
@@ -163,14 +163,14 @@ def test_an_app_may_return_an_empty_piece_after_the_takeover() -> None:
 
 def test_recv_returns_no_more_than_it_was_asked_for() -> None:
     with (
-        serve("tests.apps.upgrade:small", workers=1) as server,
+        serve("tests.apps.taken_over:small", workers=1) as server,
         upgraded(server, behind=b"1234567") as client,
     ):
         assert client.take(13) == b"[123][456][7]"
 
 
 def test_a_receive_times_out_and_the_connection_goes_on_past_request_timeout() -> None:
-    with serve("tests.apps.upgrade:patient", workers=1, request_timeout=0.5) as server:
+    with serve("tests.apps.taken_over:patient", workers=1, request_timeout=0.5) as server:
         with upgraded(server) as client:
             assert client.take(15) == b"timeout at once"
             client.send(b"and on")
@@ -181,7 +181,7 @@ def test_a_receive_times_out_and_the_connection_goes_on_past_request_timeout() -
 
 def test_connections_that_wait_for_their_client_hold_no_place_in_the_pool() -> None:
     with (
-        serve("tests.apps.upgrade:echo", workers=1, pool_size=1) as server,
+        serve("tests.apps.taken_over:echo", workers=1, pool_size=1) as server,
         upgraded(server) as first,
         upgraded(server) as second,
         server.connect() as client,
@@ -194,7 +194,7 @@ def test_connections_that_wait_for_their_client_hold_no_place_in_the_pool() -> N
 
 def test_a_drain_wakes_who_waits_and_the_worker_ends_with_the_last() -> None:
     with (
-        serve("tests.apps.upgrade:echo", workers=2) as server,
+        serve("tests.apps.taken_over:echo", workers=2) as server,
         upgraded(server) as first,
         upgraded(server) as second,
     ):
@@ -206,7 +206,7 @@ def test_a_drain_wakes_who_waits_and_the_worker_ends_with_the_last() -> None:
 
 def test_a_connection_that_does_not_care_is_cut_at_graceful_timeout() -> None:
     with (
-        serve("tests.apps.upgrade:stubborn", workers=1, graceful_timeout=1) as server,
+        serve("tests.apps.taken_over:stubborn", workers=1, graceful_timeout=1) as server,
         upgraded(server) as client,
     ):
         server.signal(signal.SIGTERM)
@@ -219,7 +219,7 @@ def test_a_connection_that_does_not_care_is_cut_at_graceful_timeout() -> None:
 
 
 def test_a_worker_that_drains_waits_for_an_app_whose_connection_has_closed() -> None:
-    with serve("tests.apps.upgrade:slow_end", workers=1) as server:
+    with serve("tests.apps.taken_over:slow_end", workers=1) as server:
         with upgraded(server) as client:
             client.end()
             client.assert_eof()
@@ -230,7 +230,7 @@ def test_a_worker_that_drains_waits_for_an_app_whose_connection_has_closed() -> 
 
 
 def test_closing_wakes_who_receives_and_nothing_can_be_sent_afterwards() -> None:
-    with serve("tests.apps.upgrade:closes", workers=1) as server, upgraded(server) as client:
+    with serve("tests.apps.taken_over:closes", workers=1) as server, upgraded(server) as client:
         assert client.raw_until_eof() == b"last words"
         server.wait_line("^received: b''")
         server.wait_line("^sent too late: the connection is closed")
@@ -246,7 +246,7 @@ def test_both_sides_send_at_once_though_neither_receives(
     args = ["--tls-certificate", str(certificates.issue("api.test"))] if is_encrypted else []
     sent = bytes(range(256)) * (8 * MIB // 256)
     with (
-        serve("tests.apps.upgrade:both_ways", workers=1, args=args) as server,
+        serve("tests.apps.taken_over:both_ways", workers=1, args=args) as server,
         server.connect(receive_buffer=65536) as client,
     ):
         if is_encrypted:
@@ -263,7 +263,7 @@ def test_both_sides_send_at_once_though_neither_receives(
 
 def test_a_client_that_takes_nothing_is_cut_at_write_timeout() -> None:
     with (
-        serve("tests.apps.upgrade:flood", workers=1, write_timeout=0.5) as server,
+        serve("tests.apps.taken_over:flood", workers=1, write_timeout=0.5) as server,
         upgraded(server, receive_buffer=4096),
     ):
         server.wait_line("^flood ended: the client is gone")
@@ -271,7 +271,7 @@ def test_a_client_that_takes_nothing_is_cut_at_write_timeout() -> None:
 
 
 def test_a_client_that_is_gone_ends_the_sending() -> None:
-    with serve("tests.apps.upgrade:flood", workers=1) as server:
+    with serve("tests.apps.taken_over:flood", workers=1) as server:
         with upgraded(server, receive_buffer=4096) as client:
             client.take(65536)
         server.wait_line("^flood ended: the c")
@@ -279,7 +279,7 @@ def test_a_client_that_is_gone_ends_the_sending() -> None:
 
 def test_what_does_not_want_to_wait_is_told_that_the_client_is_slow() -> None:
     with (
-        serve("tests.apps.upgrade:soon", workers=1) as server,
+        serve("tests.apps.taken_over:soon", workers=1) as server,
         upgraded(server, receive_buffer=4096) as client,
     ):
         unsent = int(server.wait_line(r"^unsent: (\d+)")[1])
@@ -289,7 +289,7 @@ def test_what_does_not_want_to_wait_is_told_that_the_client_is_slow() -> None:
 
 
 def test_an_upgraded_connection_of_a_client_that_resets_it_ends() -> None:
-    with serve("tests.apps.upgrade:echo", workers=1) as server:
+    with serve("tests.apps.taken_over:echo", workers=1) as server:
         with upgraded(server) as client:
             client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         server.wait_line("status: 101  len: 0 ")
