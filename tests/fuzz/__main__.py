@@ -90,7 +90,7 @@ class Run:
     def hold(self, server: Server, held: Held) -> None:
         """Leaves some connections open, and looks at those that should have ended by now."""
         for _ in range(LEFT_OPEN):
-            held.send(self._for_held.mutant())
+            held.send(self._for_held.unfinished())
         self.counts["left open"] += LEFT_OPEN
         self.settle(server, held, live.SURELY_ENDED)
 
@@ -130,8 +130,8 @@ def rounds(run: Run, target: str) -> Generator[None]:
         serve(live.APP, **live.OPTIONS) as server,
         serve(live.APP, **live.IMPATIENT) as impatient,
         ThreadPoolExecutor(CLIENTS) as clients,
+        Held(impatient) as held,
     ):
-        held = Held(impatient)
         try:
             for number in itertools.count():
                 if target == "both" and number % 2:

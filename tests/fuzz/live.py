@@ -7,11 +7,11 @@ import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 from tests.fuzz.compare import LIMITS, minimised
 from tests.fuzz.model import Seen, read
-from tests.support.http import Client, Response
+from tests.support.http import DEADLINE, Client, Response
 from tests.support.server import Server
 
 APP = "tests.apps.basic:echo"
@@ -43,11 +43,21 @@ def difference(server: Server, pieces: list[bytes]) -> str:
 
 
 class Held:
-    """Connections that the client leaves open: each is answered and then closed, as time runs out."""
+    """Connections that the client leaves open: each is answered and then closed, as time runs out.
+
+    At the end of the context, those that nobody waited for are given up.
+    """
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._open: collections.deque[tuple[float, bytes, Client]] = collections.deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._open:
+            self._open.popleft()[2].socket.close()
 
     def send(self, data: bytes) -> None:
         """Opens a connection and sends the data in one piece."""
@@ -62,7 +72,8 @@ class Held:
             older: seconds since when they must be open; no others are waited for.
         """
         while self._open and time.monotonic() - self._open[0][0] >= older:
-            _, data, client = self._open.popleft()
+            opened, data, client = self._open.popleft()
+            client.socket.settimeout(max(opened + DEADLINE - time.monotonic(), 1.0))
             expected = read([data], LIMITS)
             with client:
                 wrong = _answers(client, expected, cut_status=408, may_fail=False)

@@ -38,6 +38,11 @@ class Mutator:
             pick.choice(FAULTS)(data, pick)
         return bytes(data) + FOLLOWER
 
+    def unfinished(self) -> bytes:
+        """Returns a mutant that breaks off somewhere, now and then at its end."""
+        data = self.mutant()
+        return data[: self._random.randint(1, len(data))]
+
     def attack(self) -> bytes:
         """Returns a request without a fault that has an attacker's in its body."""
         return attack(self._random)
