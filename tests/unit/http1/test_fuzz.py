@@ -20,6 +20,8 @@ from tests.fuzz.strategies import Written, cuts, requests
 from tests.support.corpus import FOLLOWER, cases, raw
 
 MUTANTS = 40_000
+MOST_MUTANTS = 500_000
+"""Tried until one shows what is looked for: the rarest does in some 10,000."""
 
 
 def test_two_other_parsers_read_what_we_accept_as_we_do() -> None:
@@ -51,8 +53,10 @@ def test_every_explained_difference_still_occurs() -> None:
     """One that does not is no longer needed, and might hide a finding."""
     mutator = Mutator(seed=6)
     left = {each.name for each in EXPLAINED}
-    for _ in range(MUTANTS):
+    for _ in range(MOST_MUTANTS):
         left -= judge(mutator.mutant()).explained
+        if not left:
+            break
     assert not left
 
 
@@ -136,7 +140,7 @@ def test_a_reader_that_is_lenient_is_found_out(fault: str) -> None:
         return read_whole(FAULTS[fault](data))
 
     mutator = Mutator(seed=3)
-    assert any(findings(mutator.mutant(), forgiving) for _ in range(MUTANTS))
+    assert any(findings(mutator.mutant(), forgiving) for _ in range(MOST_MUTANTS))
 
 
 def test_what_is_shown_of_a_finding_is_a_case_of_the_corpus(tmp_path: Path) -> None:
