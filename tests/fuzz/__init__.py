@@ -1,9 +1,12 @@
 """The differential fuzzer: what the server accepts, two other parsers must read alike.
 
-mutator   raw requests, made of the corpus and broken at the joints of HTTP
+faults    what can be wrong with a request, each at one joint of HTTP
+mutator   raw requests, made of the corpus and of attacks, with faults
 model     what the reader makes of a connection's bytes
 oracles   what httptools and h11 make of them
-compare   where they differ, and which differences are explained
+compare   where they differ
+explained the differences that are wanted, each with its reason
 live      the same bytes against a running server
+report    a finding as a case of the corpus
 __main__  tools/fuzz
 """

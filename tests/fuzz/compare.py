@@ -1,19 +1,22 @@
 """Where the reader and an oracle differ about what the reader accepts.
 
-Rules: an oracle that refuses what we accept is no finding, since each is strict in its own places; one
-that reads it as something else is. A difference that we want stands in EXPLAINED with its reason.
+Rules: an oracle that refuses what we accept, or reads it as something else, is a finding; one that accepts
+what we refuse is none. A difference that we want stands in ``explained``.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from tests.fuzz.explained import EXPLAINED, Explained
 from tests.fuzz.model import Seen, read
 from tests.fuzz.oracles import ORACLES, Reading, Request
 from wsgisrv.http1.limits import Limits
 
 LIMITS = Limits(max_body_bytes=1000)
+
+ALIKE, REFUSED, DIFFERENT = "read alike", "refused", "read differently"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -29,32 +32,19 @@ class Finding:
         return f"{self.oracle} {self.kind}: we read {self.ours}, it reads {self.theirs}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Explained:
-    """A difference that is wanted: behind such a request an oracle's reading is not compared, nor,
-    if ``with_body``, is its own body.
-    """
+@dataclasses.dataclass(slots=True)
+class Verdict:
+    """What becomes of a connection's bytes: our reading, and by oracle's name what it makes of that."""
 
-    reason: str
-    applies: Callable[[str, Seen], bool]
-    with_body: bool = False
+    seen: list[Seen]
+    by_oracle: dict[str, str] = dataclasses.field(default_factory=dict)
+    explained: set[str] = dataclasses.field(default_factory=set)
+    findings: list[Finding] = dataclasses.field(default_factory=list)
 
-
-EXPLAINED = (
-    Explained(
-        "CONNECT asks for a tunnel; both oracles take what follows as its bytes",
-        lambda _oracle, seen: seen.method == "CONNECT",
-        with_body=True,
-    ),
-    Explained(
-        "HTTP/1.0 persists only when asked to; h11 never keeps such a connection",
-        lambda oracle, seen: oracle == "h11" and "HTTP_CONNECTION" in seen.fields,
-    ),
-    Explained(
-        "Upgrade is the app's to take; the oracles stop at it",
-        lambda _oracle, seen: "HTTP_UPGRADE" in seen.fields,
-    ),
-)
+    @property
+    def first(self) -> str:
+        """What becomes of the first request."""
+        return str(self.seen[0].status) if self.seen else "waiting for more"
 
 
 def read_whole(data: bytes) -> list[Seen]:
@@ -62,78 +52,88 @@ def read_whole(data: bytes) -> list[Seen]:
     return read([data], LIMITS)
 
 
+def judge(data: bytes, reads: Callable[[bytes], list[Seen]] = read_whole) -> Verdict:
+    """Compares how ``reads`` reads these bytes with how the oracles do."""
+    verdict = Verdict(reads(data))
+    served = [each for each in verdict.seen if each.status == 200]
+    if served:
+        for name, oracle in ORACLES.items():
+            _compare(name, served, oracle(data), verdict)
+    return verdict
+
+
 def findings(data: bytes, reads: Callable[[bytes], list[Seen]] = read_whole) -> list[Finding]:
     """Returns what is wrong with how ``reads`` reads these bytes; empty for nothing."""
-    seen = reads(data)
-    ours = [each for each in seen if each.status == 200]
-    if not ours:
-        return []
-    is_refused = seen[-1].status != 200
-    found = []
-    for name, oracle in ORACLES.items():
-        finding = _compare(name, ours, oracle(data), is_refused)
-        if finding is not None:
-            found.append(finding)
-    return found
+    return judge(data, reads).findings
 
 
-def accepts(data: bytes) -> bool:
-    """Whether at least the first request is served."""
-    seen = read_whole(data)
-    return bool(seen) and seen[0].status == 200
-
-
-def _compare(name: str, ours: list[Seen], theirs: Reading, is_refused: bool) -> Finding | None:
-    for index, seen in enumerate(ours):
-        if index >= len(theirs.requests):
-            if theirs.error:
-                return None
-            return Finding(name, "fewer", f"{len(ours)} requests", f"{len(theirs.requests)}")
-        other = theirs.requests[index]
+def _compare(name: str, served: list[Seen], theirs: Reading, verdict: Verdict) -> None:
+    verdict.by_oracle[name] = ALIKE
+    finding, is_over = None, False
+    for index, seen in enumerate(served):
         explained = [each for each in EXPLAINED if each.applies(name, seen)]
-        finding = _compare_one(name, seen, other)
-        if finding is not None and finding.kind == "body" and any(e.with_body for e in explained):
+        if index >= len(theirs.requests):
+            finding, is_over = _missing(name, theirs, explained, verdict), True
+        else:
+            finding, is_over = _compare_one(name, seen, theirs.requests[index], explained, verdict)
+        if finding is not None or is_over:
+            break
+    else:
+        more = len(theirs.requests) - len(served)
+        if more > 0 and verdict.seen[-1].status == 200 and served[-1].keeps:
+            finding = Finding(name, "more", f"{len(served)} requests", f"{more} more")
+    if finding is not None:
+        verdict.by_oracle[name] = DIFFERENT
+        verdict.findings.append(finding)
+
+
+def _missing(
+    name: str, theirs: Reading, explained: list[Explained], verdict: Verdict
+) -> Finding | None:
+    """Judges a request that the oracle has not read."""
+    read_by_it = f"{len(theirs.requests)} requests"
+    if not theirs.error:
+        return Finding(name, "fewer", "one more", read_by_it)
+    verdict.by_oracle[name] = REFUSED
+    for each in explained:
+        if any(words in theirs.error for words in each.refusals):
+            verdict.explained.add(each.name)
             return None
-        if finding is not None or explained:
-            return finding
-    if len(theirs.requests) > len(ours) and not is_refused and _keeps(ours[-1]):
-        return Finding(name, "more", f"{len(ours)} requests", f"{len(theirs.requests)}")
-    return None
+    return Finding(name, "refused", "one more", f"{read_by_it} and then says {theirs.error}")
 
 
-def _keeps(last: Seen) -> bool:
-    """Whether the connection goes on: behind an HTTP/1.0 request or ``close`` nothing is read by us."""
-    options = last.fields.get("HTTP_CONNECTION", "").lower()
-    return "close" not in options
+def _compare_one(
+    name: str, seen: Seen, other: Request, explained: list[Explained], verdict: Verdict
+) -> tuple[Finding | None, bool]:
+    """Returns a difference that is not explained, and whether the oracle reads no further than this."""
+    is_over = any(each.ends for each in explained)
+    for kind, ours, theirs in _differences(seen, other, explained, verdict):
+        covering = [each.name for each in explained if kind in each.kinds]
+        if not covering:
+            return Finding(name, kind, repr(ours), repr(theirs)), True
+        verdict.explained.update(covering)
+        is_over = is_over or kind == "keeps"
+    return None, is_over
 
 
-def _compare_one(name: str, seen: Seen, other: Request) -> Finding | None:
-    if other.target != seen.target:
-        return Finding(name, "target", repr(seen.target), repr(other.target))
-    if other.body != seen.body:
-        return Finding(name, "body", repr(seen.body), repr(other.body))
-    mine, its = dict(seen.fields), dict(other.fields)
-    if not seen.target.startswith("/"):
-        mine.pop("HTTP_HOST", None)  # the target's authority counts (RFC 9112 3.2.2)
-        its.pop("HTTP_HOST", None)
-    if "HTTP_TRANSFER_ENCODING" in mine and name == "httptools":
-        its = {key: value for key, value in its.items() if key in mine}  # it reports trailers, too
-        for key in set(mine) & set(its):
-            if its[key].startswith(f"{mine[key]},"):
-                its[key] = mine[key]
-    if name == "h11":
-        # It writes the coding in lower case, and counts a chunked body once.
-        for fields in (mine, its):
-            if "HTTP_TRANSFER_ENCODING" in fields:
-                fields["HTTP_TRANSFER_ENCODING"] = fields["HTTP_TRANSFER_ENCODING"].lower()
-    if mine != its:
-        differ = {key for key in mine.keys() | its.keys() if mine.get(key) != its.get(key)}
-        return Finding(
-            name, "fields",
-            repr({key: mine.get(key) for key in sorted(differ)}),
-            repr({key: its.get(key) for key in sorted(differ)}),
-        )  # fmt: skip
-    return None
+def _differences(
+    seen: Seen, other: Request, explained: list[Explained], verdict: Verdict
+) -> Iterator[tuple[str, object, object]]:
+    mine, its = seen.fields, other.fields
+    for each in explained:
+        before, (mine, its) = (mine, its), each.even(mine, its)
+        if before != (mine, its):
+            verdict.explained.add(each.name)
+    differ = sorted(key for key in mine.keys() | its.keys() if mine.get(key) != its.get(key))
+    pairs: tuple[tuple[str, object, object], ...] = (
+        ("method", seen.method, other.method),
+        ("target", seen.target, other.target),
+        ("version", seen.minor, other.minor),
+        ("body", seen.body, other.body),
+        ("fields", {key: mine.get(key) for key in differ}, {key: its.get(key) for key in differ}),
+        ("keeps", seen.keeps, other.keeps),
+    )
+    yield from (pair for pair in pairs if pair[1] != pair[2])
 
 
 def minimised(data: bytes, is_bad: Callable[[bytes], bool]) -> bytes:

@@ -16,7 +16,11 @@ MEMO = Memo()
 
 
 class Seen(NamedTuple):
-    """One answer. A refused request has only the status, and ``is_cut`` when the client ended in it."""
+    """One answer. A refused request has only the status; if its body was refused, ``in_body``, the
+    ``path``, and ``is_cut`` when the client ended in it.
+
+    ``minor`` is of the HTTP version, ``keeps`` whether the connection goes on behind the request.
+    """
 
     status: int
     path: str = ""
@@ -25,6 +29,9 @@ class Seen(NamedTuple):
     method: str = ""
     target: str = ""
     is_cut: bool = False
+    minor: int = 1
+    keeps: bool = False
+    in_body: bool = False
 
 
 class _CutError(Exception):
@@ -41,8 +48,6 @@ def read(pieces: Iterable[bytes], limits: Limits) -> list[Seen]:
         seen.extend(_requests(pieces, limits))
     except RefusedError as refused:
         seen.append(Seen(refused.status))
-    except _CutError:
-        seen.append(Seen(400, is_cut=True))
     return seen
 
 
@@ -52,8 +57,18 @@ def _requests(pieces: Iterable[bytes], limits: Limits) -> Iterator[Seen]:
     for piece in source:
         head = reader.receive(piece)
         while head is not None:
-            body = _body(head, reader, source, limits)
-            yield Seen(200, head.path, head.fields, body, head.method, head.target)
+            try:
+                body = _body(head, reader, source, limits)
+            except RefusedError as refused:
+                yield Seen(refused.status, head.path, in_body=True)
+                return
+            except _CutError:
+                yield Seen(400, head.path, in_body=True, is_cut=True)
+                return
+            yield Seen(
+                200, head.path, head.fields, body, head.method, head.target,
+                minor=head.minor, keeps=head.keep_alive,
+            )  # fmt: skip
             if not head.keep_alive:
                 return
             head = reader.receive(b"")

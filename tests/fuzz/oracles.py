@@ -22,6 +22,9 @@ class Request:
     """One request as an oracle reads it; fields by their CGI names, joined as RFC 9110 5.3 says."""
 
     target: str = ""
+    method: str = ""
+    minor: int = -1
+    keeps: bool = False
     fields: dict[str, str] = dataclasses.field(default_factory=dict)
     body: bytes = b""
 
@@ -47,6 +50,7 @@ class Reading:
 class _Callbacks:
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.parser = httptools.HttpRequestParser(self)
         self._now = Request()
 
     def on_message_begin(self) -> None:
@@ -58,18 +62,22 @@ class _Callbacks:
     def on_header(self, name: bytes, value: bytes) -> None:
         self._now.add(name, value)
 
+    def on_headers_complete(self) -> None:
+        self._now.method = self.parser.get_method().decode("latin-1")
+        self._now.minor = int(self.parser.get_http_version().rpartition(".")[2])
+
     def on_body(self, body: bytes) -> None:
         self._now.body += body
 
     def on_message_complete(self) -> None:
+        self._now.keeps = self.parser.should_keep_alive()
         self.requests.append(self._now)
 
 
 def by_httptools(data: bytes) -> Reading:
     calls = _Callbacks()
-    parser = httptools.HttpRequestParser(calls)
     try:
-        parser.feed_data(data)
+        calls.parser.feed_data(data)
     except httptools.HttpParserUpgrade:
         return Reading(calls.requests, "upgrade")
     except httptools.HttpParserError as error:
@@ -92,12 +100,15 @@ def by_h11(data: bytes) -> Reading:
 def _step(connection: h11.Connection, reading: Reading) -> bool:
     event: Any = connection.next_event()
     if isinstance(event, h11.Request):
-        reading.requests.append(Request(event.target.decode("latin-1")))
+        minor = int(event.http_version.rpartition(b".")[2])
+        method, target = event.method.decode("latin-1"), event.target.decode("latin-1")
+        reading.requests.append(Request(target, method, minor))
         for name, value in event.headers:
             reading.requests[-1].add(name, value)
     elif isinstance(event, h11.Data):
         reading.requests[-1].body += bytes(event.data)
     elif isinstance(event, h11.EndOfMessage):
+        reading.requests[-1].keeps = connection.their_state is h11.DONE
         connection.send(h11.Response(status_code=200, headers=[("Content-Length", "0")]))
         connection.send(h11.EndOfMessage())
         if connection.our_state is h11.MUST_CLOSE:
