@@ -77,6 +77,9 @@ class Preface(Stream):
         if header.tls is not None and header.tls.is_used:
             environ |= {"wsgi.url_scheme": "https", "HTTPS": "on"}
         self.worker.replace(self, peer, environ, rest)
+        if self.sock.fileno() < 0:
+            # Closed at once, for its client's limit: its place is free, and an acceptor may wait for it.
+            self.worker.forget(self)
 
     def _refuse(self, reason: str) -> None:
         self.worker.counters.refused += 1
