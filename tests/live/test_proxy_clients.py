@@ -97,6 +97,17 @@ def test_a_client_that_is_closed_for_its_limit_leaves_its_place_to_others() -> N
         assert third.response().json()["environ"]["REMOTE_ADDR"] == "203.0.113.8"
 
 
+def test_a_proxy_that_sends_no_header_does_not_fill_the_log() -> None:
+    with serve(ECHO, proxy_protocol_from="127.0.0.1", workers=1) as server:
+        for _ in range(100):
+            with server.connect() as client:
+                client.send(REQUEST)
+                with contextlib.suppress(ConnectionResetError):
+                    client.assert_eof()
+        server.wait_line(r"no PROXY protocol header \(the worker's 100\. such connection\)$")
+        assert server.log.count("listed in proxy_protocol_from") == 11
+
+
 def test_forwarded_is_read_over_all_its_lines_and_cannot_be_left_open() -> None:
     with serve(
         ECHO, trusted_proxies="127.0.0.1", trusted_proxy_headers="forwarded", workers=1
