@@ -361,7 +361,8 @@ class Settings:
     max_connections_per_client: int = option(
         0,
         "Connections that one worker holds for one client address; a further one is closed. 0 sets"
-        " no limit, as is needed behind a proxy.",
+        " no limit, as is needed behind a proxy that does not say by the PROXY protocol who the client"
+        " is: a header is not asked.",
         min=0,
         max=1_000_000,
     )

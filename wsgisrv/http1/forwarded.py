@@ -27,8 +27,12 @@ _PAIR = re.compile(
     rf'({grammar.TCHAR}++)=({grammar.TCHAR}++|"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t\x20-\xff])*+")'
 )
 # RFC 7239 6:  node = nodename [ ":" node-port ];  nodename = IPv4address / "[" IPv6address "]" / ...
-# X-Forwarded-For has IPv6 addresses without brackets, too.
-_NODE = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?")
+#              node-port = 1*5DIGIT / "_" 1*( ALPHA / DIGIT / "." / "_" / "-" )
+# X-Forwarded-For has IPv6 addresses without brackets, too. None has a zone: ipaddress would take any text.
+_NODE = re.compile(
+    r"(?:\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)\]|([0-9.]+))(?::(?:([0-9]{1,5})|_[A-Za-z0-9._-]+))?"
+    r"|([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)"
+)
 _PORT = re.compile("[0-9]{1,5}")
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9\-._~]+)+")
 
@@ -118,10 +122,12 @@ def _walk(nodes: list[str], trusted: Networks) -> tuple[str, str, int]:
 
 
 def _node(node: str) -> tuple[str, str] | None:
+    """Returns address and port, None for what is hidden, unknown or no address."""
     match = _NODE.fullmatch(node)
-    text, port = (match[1] or match[2], match[3] or "") if match else (node, "")
+    if match is None or int(match[3] or 0) > 65535:
+        return None
     try:
-        return str(ipaddress.ip_address(text)), port
+        return str(ipaddress.ip_address(match[1] or match[2] or match[4])), match[3] or ""
     except ValueError:
         return None
 

@@ -2,7 +2,21 @@
 
 Rules: bytes in, one header out; whatever is malformed is refused, since what follows would be somebody
 else's. The header is read only from peers that the operator has named, and from those it must come.
-Source: HAProxy, doc/proxy-protocol.txt (2.1 for version 1, 2.2 for version 2).
+Source: HAProxy, doc/proxy-protocol.txt (2.1 for version 1, 2.2 for version 2), which says in prose:
+
+    header  = v1 / v2
+    v1      = "PROXY " ( tcp4 / tcp6 / "UNKNOWN" [ SP *VCHAR ] ) CRLF          at most 107 bytes
+    tcp4    = "TCP4" SP IPv4address SP IPv4address SP port SP port             source first
+    tcp6    = "TCP6" SP IPv6address SP IPv6address SP port SP port             no brackets, no zone
+    port    = "0" / digit from 1 *4DIGIT                                       to 65535
+    v2      = %x0D.0A.0D.0A.00.0D.0A.51.55.49.54.0A command family length block
+    command = %x20 (LOCAL) / %x21 (PROXY)
+    family  = one byte: 0 unspecified, 1 IPv4, 2 IPv6, 3 unix; then 0 unspecified, 1 stream, 2 datagram
+    length  = uint16, of the block
+    block   = source destination [ uint16 uint16 ] *TLV                        ports of IPv4 and IPv6
+    TLV     = uint8 (type) uint16 (length) value;  TLS = uint8 (client) uint32 (verify) *TLV
+
+The block of a LOCAL header is not read, "including the family which is ignored" (2.2).
 """
 
 from __future__ import annotations
@@ -11,6 +25,7 @@ import dataclasses
 import ipaddress
 import re
 import struct
+from collections.abc import Iterable, Iterator
 
 MOST_BYTES = 4096
 """Longest header that is taken. Version 1 has at most 107 bytes; version 2 might announce 65551."""
@@ -23,10 +38,11 @@ _V1 = re.compile(f"PROXY (?:UNKNOWN(?: [\x20-\x7e]*)?|TCP([46]) ([^ ]+) ([^ ]+) 
 _PORTS = struct.Struct("!HH")
 _TLV = struct.Struct("!BH")
 _SSL = struct.Struct("!BI")
+_LOCAL, _PROXY = 0x20, 0x21
 _INET, _INET6, _UNIX = 1, 2, 3
 _ADDRESS_BYTES = {0: 0, _INET: 4, _INET6: 16, _UNIX: 108}
 
-_ALPN, _AUTHORITY, _CRC32C, _UNIQUE_ID, _SSL_TLV = 0x01, 0x02, 0x03, 0x05, 0x20
+_ALPN, _AUTHORITY, _CRC32C, _NOOP, _UNIQUE_ID, _SSL_TLV = 0x01, 0x02, 0x03, 0x04, 0x05, 0x20
 _SSL_VERSION, _SSL_CN, _SSL_CIPHER = 0x21, 0x22, 0x23
 _CLIENT_SSL, _CERT_CONN, _CERT_SESS = 0x01, 0x02, 0x04
 
@@ -56,11 +72,13 @@ class ProxyHeader:
     """One header.
 
     ``client`` and ``server`` are address and port of the two ends as the proxy saw them; None for a
-    connection of the proxy's own (LOCAL, a health check) and for one of an unknown kind. A unix
-    socket's are its path and "". ``tlvs`` has the other fields of version 2, by type.
+    connection of the proxy's own (``is_local``, a health check) and for one of an unknown kind. A unix
+    socket's are ``unix:`` with its path, and "": a client chooses the path, which may look like an
+    address. ``tlvs`` has the other fields of version 2, by type, padding left out.
     """
 
     version: int
+    is_local: bool = False
     client: tuple[str, str] | None = None
     server: tuple[str, str] | None = None
     alpn: str = ""
@@ -108,6 +126,8 @@ def _read_v1(buffer: bytes) -> tuple[ProxyHeader, bytes] | None:
     family, source, destination, source_port, destination_port = match.groups()
     if family is None:
         return ProxyHeader(1), buffer[end + 2 :]
+    if "%" in source or "%" in destination:  # ipaddress takes any text for a zone
+        raise ProxyProtocolError("version 1: an address with a zone")
     kind = ipaddress.IPv4Address if family == "4" else ipaddress.IPv6Address
     try:
         client = (str(kind(source)), str(source_port))
@@ -116,51 +136,54 @@ def _read_v1(buffer: bytes) -> tuple[ProxyHeader, bytes] | None:
         raise ProxyProtocolError(f"version 1: {error}") from None
     if max(int(source_port), int(destination_port)) > 65535:
         raise ProxyProtocolError("version 1: a port above 65535")
-    return ProxyHeader(1, client, server), buffer[end + 2 :]
+    return ProxyHeader(1, client=client, server=server), buffer[end + 2 :]
 
 
 def _read_v2(buffer: bytes) -> tuple[ProxyHeader, bytes] | None:
     if len(buffer) < _FIXED:
         return None
     command, family, length = buffer[12], buffer[13], int.from_bytes(buffer[14:16], "big")
-    if command not in (0x20, 0x21):
+    if command not in (_LOCAL, _PROXY):
         raise ProxyProtocolError(f"version 2: unknown version and command {command:#04x}")
-    if family & 0x0F > 2 or family >> 4 > _UNIX:
-        raise ProxyProtocolError(f"version 2: unknown family and protocol {family:#04x}")
     end = _FIXED + length
     if end > MOST_BYTES:
         raise ProxyProtocolError(f"version 2: {length} bytes, more than are taken")
+    if command == _PROXY and (family & 0x0F > 2 or family >> 4 > _UNIX):
+        raise ProxyProtocolError(f"version 2: unknown family and protocol {family:#04x}")
     if len(buffer) < end:
         return None
+    header = _relayed(buffer[:end], family) if command == _PROXY else ProxyHeader(2, is_local=True)
+    return header, buffer[end:]
+
+
+def _relayed(whole: bytes, family: int) -> ProxyHeader:
+    """Reads the block of a PROXY command, ``whole`` being the header from its first byte on."""
     size = _ADDRESS_BYTES[family >> 4]
     ports = _PORTS.size if family >> 4 in (_INET, _INET6) else 0
-    if length < 2 * size + ports:
+    at = _FIXED + 2 * size + ports
+    if len(whole) < at:
         raise ProxyProtocolError("version 2: too short for its addresses")
-    whole, rest = buffer[:end], buffer[end:]
-    tlvs = _tlvs(whole[_FIXED + 2 * size + ports :])
-    _check_crc(whole, tlvs)
-    is_known = command == 0x21 and family & 0x0F == 1 and family >> 4 != 0
-    client, server = _ends(family >> 4, whole[_FIXED:], size) if is_known else (None, None)
-    header = ProxyHeader(
+    _check_crc(whole, at)
+    tlvs = _once(_tlvs(whole, at))
+    is_known = family & 0x0F == 1 and family >> 4 != 0
+    client, server = _ends(family >> 4, whole[_FIXED:at], size) if is_known else (None, None)
+    return ProxyHeader(
         2,
-        client,
-        server,
+        client=client,
+        server=server,
         alpn=_text(tlvs.pop(_ALPN, b"")),
         authority=_text(tlvs.pop(_AUTHORITY, b"")),
         unique_id=tlvs.pop(_UNIQUE_ID, b""),
         tls=_tls(tlvs.pop(_SSL_TLV)) if _SSL_TLV in tlvs else None,
         tlvs=tlvs,
     )
-    return header, rest
 
 
 def _ends(family: int, data: bytes, size: int) -> tuple[tuple[str, str], tuple[str, str]]:
     source, destination = data[:size], data[size : 2 * size]
     if family == _UNIX:
-        paths = [
-            end.partition(b"\0")[0].decode("utf-8", "replace") for end in (source, destination)
-        ]
-        return (paths[0], ""), (paths[1], "")
+        paths = [_text(end.partition(b"\0")[0]) for end in (source, destination)]
+        return (f"unix:{paths[0]}", ""), (f"unix:{paths[1]}", "")
     ports = _PORTS.unpack_from(data, 2 * size)
     return (
         (str(ipaddress.ip_address(source)), str(ports[0])),
@@ -168,10 +191,8 @@ def _ends(family: int, data: bytes, size: int) -> tuple[tuple[str, str], tuple[s
     )
 
 
-def _tlvs(data: bytes) -> dict[int, bytes]:
-    """Returns type-length-value fields; of two of a type the first (2.2: each stands once)."""
-    found: dict[int, bytes] = {}
-    at = 0
+def _tlvs(data: bytes, at: int) -> Iterator[tuple[int, int, bytes]]:
+    """Yields the type of each type-length-value field from ``at`` on, its value's place, and its value."""
     while at < len(data):
         if at + _TLV.size > len(data):
             raise ProxyProtocolError("version 2: half a TLV")
@@ -179,10 +200,19 @@ def _tlvs(data: bytes) -> dict[int, bytes]:
         at += _TLV.size
         if at + length > len(data):
             raise ProxyProtocolError("version 2: a TLV is longer than the header")
+        yield kind, at, data[at : at + length]
+        at += length
+
+
+def _once(tlvs: Iterable[tuple[int, int, bytes]]) -> dict[int, bytes]:
+    """Returns values by type, without padding and sum. Of two of a type, nobody can say which counts."""
+    found: dict[int, bytes] = {}
+    for kind, _, value in tlvs:
+        if kind in (_NOOP, _CRC32C):
+            continue
         if kind in found:
             raise ProxyProtocolError(f"version 2: TLV {kind:#04x} stands twice")
-        found[kind] = data[at : at + length]
-        at += length
+        found[kind] = value
     return found
 
 
@@ -190,7 +220,7 @@ def _tls(data: bytes) -> ProxyTls:
     if len(data) < _SSL.size:
         raise ProxyProtocolError("version 2: half a TLS field")
     client, verify = _SSL.unpack_from(data)
-    parts = _tlvs(data[_SSL.size :])
+    parts = _once(_tlvs(data, _SSL.size))
     has_certificate = bool(client & (_CERT_CONN | _CERT_SESS))
     return ProxyTls(
         is_used=bool(client & _CLIENT_SSL),
@@ -212,14 +242,14 @@ def _text(data: bytes) -> str:
     return text
 
 
-def _check_crc(whole: bytes, tlvs: dict[int, bytes]) -> None:
+def _check_crc(whole: bytes, begin: int) -> None:
     """2.2.3: over the whole header, with zeros in the place of the sum itself."""
-    wanted = tlvs.pop(_CRC32C, None)
-    if wanted is None:
+    sums = [(at, value) for kind, at, value in _tlvs(whole, begin) if kind == _CRC32C]
+    if not sums:
         return
-    if len(wanted) != 4:
-        raise ProxyProtocolError("version 2: a CRC32c has four bytes")
-    at = whole.index(_TLV.pack(_CRC32C, 4) + wanted, _FIXED) + _TLV.size
+    at, wanted = sums[0]
+    if len(sums) > 1 or len(wanted) != 4:
+        raise ProxyProtocolError("version 2: a CRC32c stands once and has four bytes")
     if crc32c(whole[:at] + bytes(4) + whole[at + 4 :]) != int.from_bytes(wanted, "big"):
         raise ProxyProtocolError("version 2: the CRC32c is wrong")
 

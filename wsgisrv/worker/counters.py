@@ -16,7 +16,7 @@ class Counters:
 
     __slots__ = (
         "accepted", "bytes_in", "bytes_out", "latency", "latency_sum",
-        "refused", "requests", "status", "timed_out",
+        "refused", "refused_headers", "requests", "status", "timed_out",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -25,6 +25,7 @@ class Counters:
         self.bytes_in = 0
         self.bytes_out = 0
         self.refused = 0
+        self.refused_headers = 0  # of the PROXY protocol; they are among the refused
         self.timed_out = 0
         self.status = dict.fromkeys("12345", 0)
         self.latency = [0] * (len(LATENCY_BOUNDS) + 1)

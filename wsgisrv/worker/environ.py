@@ -10,6 +10,7 @@ from typing import Any
 
 from wsgisrv import __version__
 from wsgisrv.http1.forwarded import origin_of, without_unread
+from wsgisrv.http1.proxy_protocol import ProxyHeader
 from wsgisrv.networks import Networks
 from wsgisrv.worker.file_wrapper import FileWrapper
 
@@ -66,8 +67,13 @@ def believe_proxies(
     Raises:
         RefusedError: for what no proxy would say.
     """
-    origin = origin_of(fields, peer[0], trusted, believed)
-    without_unread(environ, peer[0] in trusted, believed)
+    header: ProxyHeader | None = environ.get("wsgisrv.proxy_protocol")
+    # Of a connection that a proxy relays for it does not know whom, the address is that proxy's own,
+    # but what comes on it is not.
+    is_unknown = header is not None and header.client is None and not header.is_local
+    said_by = "unknown" if is_unknown else peer[0]
+    origin = origin_of(fields, said_by, trusted, believed)
+    without_unread(environ, said_by in trusted, believed)
     if origin is None:
         return peer
     if origin.scheme:

@@ -2,7 +2,8 @@
 
 Rules: a stream of its own until the header is there; then the socket and what came behind it are handed
 on, and the connection is one of the client that the header names. So connections from nobody's proxy
-cost nothing for it. A header that is malformed or late ends the connection, with a line in the log.
+cost nothing for it. A header that is malformed or late ends the connection, with a line in the log, of
+which there are few when it happens again and again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ _LOG = logging.getLogger("wsgisrv.http")
 
 DRAINING_SECONDS = 1.0
 """How long a draining worker waits for a header that is on its way, and for the request behind it."""
+
+LINES, EACH = 10, 100
+"""A worker warns of the first LINES headers that it refuses, then of each hundredth: a proxy that is wrongly
+set up makes as many as it has clients."""
 
 
 class Preface(Stream):
@@ -77,10 +82,22 @@ class Preface(Stream):
         if header.tls is not None and header.tls.is_used:
             environ |= {"wsgi.url_scheme": "https", "HTTPS": "on"}
         self.worker.replace(self, peer, environ, rest)
+        if self.sock.fileno() < 0:
+            # Closed at once, for its client's limit: its place is free, and an acceptor may wait for it.
+            self.worker.forget(self)
 
     def _refuse(self, reason: str) -> None:
-        self.worker.counters.refused += 1
-        _LOG.warning("%s, listed in proxy_protocol_from: %s", self.peer[0] or "unix peer", reason)
+        counters = self.worker.counters
+        counters.refused += 1
+        counters.refused_headers += 1
+        count = counters.refused_headers
+        _LOG.log(
+            logging.WARNING if count <= LINES or count % EACH == 0 else logging.DEBUG,
+            "%s, listed in proxy_protocol_from: %s (the worker's %d. such connection)",
+            self.peer[0] or "unix peer",
+            reason,
+            count,
+        )
         self.close()
 
     def close(self) -> None:

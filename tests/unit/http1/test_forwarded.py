@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wsgisrv.config import PROXY_HEADERS, check_proxy_headers
@@ -35,6 +37,11 @@ def ask(peer: str = "10.0.0.1", believed: tuple[str, ...] = X, **fields: str) ->
         ("unknown", "", ""),
         ("203.0.113.7, unknown, 10.1.1.1", "10.1.1.1", ""),
         ("203.0.113.7, <script>", "", ""),
+        ("203.0.113.7:_hidden", "203.0.113.7", ""),
+        ("203.0.113.7:99999", "", ""),
+        ("[203.0.113.7]", "", ""),
+        ("2001:db8::7%eth0", "", ""),
+        ('fe80::1%" status: 200', "", ""),
         (" , 203.0.113.7 ,, ", "203.0.113.7", ""),
         ("", "", ""),
     ],
@@ -136,6 +143,33 @@ def test_a_client_cannot_choose_its_address(
     origin = ask(peer, x_forwarded_for=value)
     assert origin is not None
     assert origin.address == client
+
+
+TEXT = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=20)
+LISTED = TEXT | st.text(st.sampled_from('for=by;,"\\ _1.:[]'), max_size=20)
+
+
+@given(LISTED, CLIENTS, st.lists(PROXIES, max_size=2), PROXIES)
+def test_no_text_in_front_of_the_list_chooses_an_address(
+    lie: str, client: str, chain: list[str], peer: str
+) -> None:
+    origin = ask(peer, x_forwarded_for=", ".join([lie, client, *chain]))
+    assert origin is not None
+    assert origin.address == client
+
+
+@given(LISTED, CLIENTS, st.lists(PROXIES, max_size=2), PROXIES)
+@example('for=6.6.6.6;by="', "2001:db8::7", [], "10.0.0.1")
+@example('for=6.6.6.6;by="\\', "2001:db8::7", ["10.0.0.2"], "10.0.0.1")
+@example('for="6.6.6.6, for=', "203.0.113.7", [], "10.0.0.1")
+def test_no_quote_left_open_swallows_what_a_proxy_adds(
+    lie: str, client: str, chain: list[str], peer: str
+) -> None:
+    added = [f'for="[{node}]"' if ":" in node else f"for={node}" for node in (client, *chain)]
+    with contextlib.suppress(RefusedError):
+        origin = ask(peer, believed=("forwarded",), forwarded=", ".join([lie, *added]))
+        assert origin is not None
+        assert origin.address == client
 
 
 def test_what_nobody_vouches_for_is_taken_out() -> None:

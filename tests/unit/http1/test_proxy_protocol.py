@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,7 @@ from wsgisrv.http1.proxy_protocol import (
     ProxyTls,
     crc32c,
 )
+from wsgisrv.networks import Networks
 
 REST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 PORTS = st.integers(0, 65535)
@@ -53,7 +56,7 @@ def test_version_1_says_both_ends_wherever_it_is_cut(
         assert rest == REST
 
 
-@given(ENDS, st.lists(st.tuples(st.sampled_from((0x04, 0x30, 0xE0)), st.binary(max_size=9)),
+@given(ENDS, st.lists(st.tuples(st.sampled_from((0x06, 0x30, 0xE0)), st.binary(max_size=9)),
                       unique_by=lambda tlv: tlv[0]))  # fmt: skip
 def test_version_2_says_both_ends_and_its_fields_wherever_it_is_cut(
     ends: tuple[tuple[str, int], tuple[str, int]], tlvs: list[tuple[int, bytes]]
@@ -98,9 +101,43 @@ def test_a_header_may_say_nothing_of_the_client(raw: bytes) -> None:
 
 
 def test_a_unix_socket_has_a_path() -> None:
-    data = b"/client".ljust(108, b"\0") + b"/server".ljust(108, b"\0")
-    header, _ = read([SIGNATURE + struct.pack("!BBH", 0x21, 0x31, len(data)) + data])
-    assert (header.client, header.server) == (("/client", ""), ("/server", ""))
+    header, _ = read([unix(b"/client", b"/server")])
+    assert (header.client, header.server) == (("unix:/client", ""), ("unix:/server", ""))
+
+
+@pytest.mark.parametrize("path", [b"", b"\0abstract", b"10.0.0.1", b"::1", b"unix"])
+def test_a_unix_client_is_taken_for_no_address_and_for_no_peer_of_ours(path: bytes) -> None:
+    header, _ = read([unix(path, b"/server")])
+    assert header.client is not None
+    assert header.client[0] not in Networks(("0.0.0.0/0", "::/0", "unix"))
+
+
+@pytest.mark.parametrize("path", [b'/a\n203.0.113.7 "GET', b"/\x1b[31m", b"/\xff"])
+def test_a_unix_path_that_would_forge_a_log_line_is_refused(path: bytes) -> None:
+    with pytest.raises(ProxyProtocolError, match="a text"):
+        read([unix(path, b"/server")])
+
+
+@pytest.mark.parametrize("family", [0x00, 0x11, 0x31, 0x45, 0xFF])
+@pytest.mark.parametrize("block", [b"", b"abc", bytes(300)])
+def test_the_block_of_a_local_connection_is_not_read(family: int, block: bytes) -> None:
+    header, rest = read([block_of(0x20, family, block) + REST])
+    assert header == ProxyHeader(2, is_local=True)
+    assert rest == REST
+
+
+def test_padding_may_stand_anywhere_and_as_often() -> None:
+    tlvs = [(0x04, b"a"), (0x02, b"api.test"), (0x04, b""), (0x04, b"a")]
+    header, _ = read([v2(("1.2.3.4", 5), ("5.6.7.8", 9), tlvs)])
+    assert (header.authority, header.tlvs) == ("api.test", {})
+
+
+def unix(client: bytes, server: bytes) -> bytes:
+    return block_of(0x21, 0x31, client.ljust(108, b"\0") + server.ljust(108, b"\0"))
+
+
+def block_of(command: int, family: int, block: bytes) -> bytes:
+    return SIGNATURE + struct.pack("!BBH", command, family, len(block)) + block
 
 
 def with_crc(raw: bytes, *, wrong: int = 0) -> bytes:
@@ -114,6 +151,47 @@ def test_a_sum_is_checked() -> None:
     assert read([with_crc(raw)])[0].authority == "x"
     with pytest.raises(ProxyProtocolError, match="CRC32c is wrong"):
         read([with_crc(raw, wrong=1)])
+    raw = v2(("1.2.3.4", 5), ("5.6.7.8", 9), [(0x03, bytes(4)), (0x03, bytes(4))])
+    with pytest.raises(ProxyProtocolError, match="stands once"):
+        read([raw])
+
+
+def fixed_point(change: Callable[[int], int]) -> int:
+    """Returns x with change(x) == x, for a change of 32 bits that is affine, as a sum's is."""
+    rows: list[tuple[int, int]] = []  # what x does to change(x) ^ x, and x, in echelon form
+    wanted, found, base = change(0), 0, change(0)
+    for bit in range(32):
+        does, x = change(1 << bit) ^ base ^ 1 << bit, 1 << bit
+        for row_does, row_x in rows:
+            if does ^ row_does < does:
+                does, x = does ^ row_does, x ^ row_x
+        rows = sorted([*rows, (does, x)], reverse=True)
+    for does, x in rows:
+        if wanted ^ does < wanted:
+            wanted, found = wanted ^ does, found ^ x
+    return found
+
+
+def test_the_sum_is_looked_for_where_it_stands() -> None:
+    def header(copy: int) -> bytes:
+        like_a_sum = struct.pack("!BHI", 0x03, 4, copy)
+        return v2(("1.2.3.4", 5), ("5.6.7.8", 9), [(0x05, like_a_sum), (0x03, bytes(4))])
+
+    copy = fixed_point(lambda copy: crc32c(header(copy)))
+    raw = with_crc(header(copy))
+    assert raw.count(copy.to_bytes(4, "big")) == 2, "the bytes of the sum stand in front of it, too"
+    assert read([raw])[0].unique_id.endswith(copy.to_bytes(4, "big"))
+
+
+@given(
+    st.binary(max_size=80), st.sampled_from((0x20, 0x21)), st.sampled_from((0, 0x11, 0x21, 0x31))
+)
+def test_whatever_comes_is_a_header_or_an_error_of_the_peer_s(
+    block: bytes, command: int, family: int
+) -> None:
+    for raw in (block, b"PROXY " + block, block_of(command, family, block)):
+        with contextlib.suppress(ProxyProtocolError):
+            ProxyReader().receive(raw)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +211,9 @@ def test_a_sum_is_checked() -> None:
         b"PROXY TCP4 1.2.3.400 1.2.3.4 1 2\r\n",
         b"PROXY TCP4 01.2.3.4 1.2.3.4 1 2\r\n",
         b"PROXY TCP4 ::1 ::1 1 2\r\n",
+        b"PROXY TCP6 fe80::1%eth0 ::1 1 2\r\n",
+        b"PROXY TCP6 ::1 fe80::1%\x1b[31m 1 2\r\n",
+        b"PROXY TCP6 [::1] [::1] 1 2\r\n",
         b"PROXY TCP6 1.2.3.4 1.2.3.4 1 2\r\n",
         b"PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n",
         b"PROXY UNKNOWN\x00\r\n",
