@@ -1,7 +1,7 @@
 """The supervisor: the effects of what the roster decides.
 
 Rules: single-threaded, one loop: reap, then signals and messages, then deadlines; asleep in between, a
-second at most. It alone forks, signals and reaps. It never touches a request.
+second at most. It never touches a request.
 
 Events are handled one after another: one that comes up while the roster's actions are carried out waits
 until all of them are. Else a fork that fails would have its siblings killed before they are forked.
@@ -10,8 +10,6 @@ until all of them are. Else a fork that fails would have its siblings killed bef
 from __future__ import annotations
 
 import collections
-import contextlib
-import errno
 import logging
 import os
 import selectors
@@ -19,27 +17,24 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from wsgisrv.channel import Channel, ChannelClosedError, Kind, Message
+from wsgisrv.channel import Kind, Message
 from wsgisrv.config import Settings
-from wsgisrv.context import RunWorker, WorkerContext
-from wsgisrv.errors import BY_EXIT_CODE, BootError, WsgisrvError, first_line
+from wsgisrv.context import RunWorker
+from wsgisrv.errors import BY_EXIT_CODE, BootError, WsgisrvError
 from wsgisrv.master import events
 from wsgisrv.master.cpus import usable_cpus
 from wsgisrv.master.listeners import Listener
 from wsgisrv.master.notify import Notifier
-from wsgisrv.master.reap import Status, exited, in_words
+from wsgisrv.master.reap import Status, in_words
 from wsgisrv.master.roster import MOST_WORKERS, Roster
 from wsgisrv.master.roster import State as WorkerState
 from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.spawn import Fork, spawn
 from wsgisrv.master.worker_handle import WorkerHandle
-from wsgisrv.scoreboard import Real, Scoreboard, State, Word
+from wsgisrv.master.workers import Workers
 from wsgisrv.tls import TlsFiles
 
 _LOG = logging.getLogger("wsgisrv.master")
-
-SLOTS = 1024
-"""Of the scoreboard: two generations of the most workers that may be, and as many still draining."""
 
 
 class Supervisor:
@@ -69,15 +64,12 @@ class Supervisor:
         self._settings = [settings]  # by version: the index here
         self._tls = [tls]  # likewise
         self._listeners = listeners
-        self._run_worker = run_worker
         self._reload_settings = reload_settings
-        self._global_conf = global_conf
-        self._spawn_child = fork
         self._signals = signals
         self._selector = selectors.DefaultSelector()
-        self._scoreboard = Scoreboard(SLOTS)
-        self._free_slots = list(range(SLOTS - 1, -1, -1))
-        self._handles: dict[int, WorkerHandle] = {}
+        self._workers = Workers(
+            run_worker, fork, self._selector, global_conf, self._close_in_worker
+        )
         self._roster = Roster(_policy(settings, 0), time.monotonic())
         self._notifier = Notifier(os.environ)
         self._events: collections.deque[events.Event] = collections.deque()
@@ -130,43 +122,23 @@ class Supervisor:
         self._acting = False
 
     def _reap(self) -> None:
-        by_pid = {handle.pid: handle for handle in self._handles.values()}
-        for pid, status in exited(by_pid, adopts=os.getpid() == 1):
-            if pid in by_pid:
-                self._on_exit(by_pid[pid], status)
+        for handle, status in self._workers.reap():
+            self._on_exit(handle, status)
 
     def _on_exit(self, handle: WorkerHandle, status: Status) -> None:
         self._read_channel(handle)
-        self._close_channel(handle)
-        del self._handles[handle.worker_id]
-        slot = self._scoreboard[handle.slot]
-        slot.words[Word.STATE] = State.FREE
-        self._free_slots.append(handle.slot)
+        self._workers.forget(handle)
         seconds = time.monotonic() - handle.spawned_at
         reason = f"{handle} {in_words(status)} after {seconds:.1f} s"
         exit_code, reason = handle.failure or (BootError.exit_code if status != 0 else 0, reason)
         self._tell(events.Exited(handle.worker_id, reason, exit_code))
 
     def _read_channels(self) -> None:
-        for handle in list(self._handles.values()):
+        for handle in self._workers.handles():
             self._read_channel(handle)
 
     def _read_channel(self, handle: WorkerHandle) -> None:
-        if handle.channel.fileno() < 0:
-            return
-        try:
-            messages = handle.channel.receive()
-        except ChannelClosedError:
-            # The worker is about to end, or closed it by mistake; its exit or its beats will tell.
-            self._close_channel(handle)
-            return
-        except (ValueError, KeyError, AttributeError) as error:
-            # Something in the worker wrote to a descriptor that it does not own; the others serve on.
-            _LOG.error("%s: no message on its channel: %s", handle, first_line(error))
-            self._close_channel(handle)
-            self._kill(handle.worker_id, signal.SIGTERM)
-            return
-        for message in messages:
+        for message in self._workers.messages(handle):
             if message.kind is Kind.READY:
                 handle.hub = str(message.fields.get("hub", ""))
                 _LOG.debug("%s is ready", handle)
@@ -174,20 +146,13 @@ class Supervisor:
             elif message.kind is Kind.FAILED:
                 handle.failure = (int(message.fields["exit_code"]), str(message.fields["reason"]))
 
-    def _close_channel(self, handle: WorkerHandle) -> None:
-        if handle.channel.fileno() >= 0:
-            self._selector.unregister(handle.channel)
-            handle.channel.close()
-
     def _read_beats(self) -> None:
-        for handle in list(self._handles.values()):  # a replacement may be due at any event
-            beat = self._scoreboard[handle.slot].reals[Real.BEAT]
-            if beat:
-                self._tell(events.Beat(handle.worker_id, beat))
+        for beat in self._workers.beats():
+            self._tell(beat)
 
     def _renew_certificates(self) -> None:
         """Hands the workers what certificate files say now, if they have changed."""
-        handles = list(self._handles.values())
+        handles = self._workers.handles()
         for version in {handle.version for handle in handles}:
             files = self._tls[version]
             if files.has_changed() and files.material is not None:
@@ -203,8 +168,7 @@ class Supervisor:
         elif number == signal.SIGHUP:
             self._reload()
         elif number == signal.SIGUSR1:
-            for handle in self._handles.values():
-                handle.channel.send(Message(Kind.REOPEN))
+            self._workers.tell_all(Message(Kind.REOPEN))
             _LOG.info("log files reopened")
         elif number == signal.SIGTTIN:
             self._tell(events.ResizeRequested(1))
@@ -239,9 +203,9 @@ class Supervisor:
             case events.Drain(worker_id):
                 self._drain(worker_id)
             case events.Abort(worker_id):
-                self._kill(worker_id, signal.SIGABRT)
+                self._workers.kill(worker_id, signal.SIGABRT)
             case events.Kill(worker_id):
-                self._kill(worker_id, signal.SIGKILL)
+                self._workers.kill(worker_id, signal.SIGKILL)
             case events.Announce(severity, text):
                 _LOG.log(logging.getLevelNamesMapping()[severity.upper()], "%s", text)
             case events.Serving(generation):
@@ -261,67 +225,26 @@ class Supervisor:
             self._tell(events.SpawnFailed(wanted.worker_id, f"cannot fork: {error.strerror}"))
 
     def _fork(self, wanted: events.Spawn) -> None:
-        if not self._free_slots:
-            raise OSError(errno.EAGAIN, "no slot of the scoreboard is free")
-        worker_id, generation = wanted.worker_id, wanted.generation
-        ours, theirs = Channel.pair()
-        slot = self._free_slots.pop()
-        board = self._scoreboard.hand_out(slot)
-        now = time.monotonic()
-        board.words[Word.STATE] = State.BOOTING
-        board.words[Word.GENERATION] = generation
-        board.reals[Real.STARTED] = now
-        context = WorkerContext(
-            worker_id=worker_id,
-            slot=slot,
-            generation=generation,
-            settings=self._settings[wanted.version],
-            listeners=tuple(listener.socket for listener in self._listeners),
-            channel=theirs,
-            tls=self._tls[wanted.version].contexts,
-            scoreboard=self._scoreboard,
-            global_conf=self._global_conf,
-        )
-        try:
-            pid = self._spawn_child(self._run_worker, context, lambda: self._close_in_worker(ours))
-        except OSError:
-            ours.close()
-            self._free_slots.append(slot)
-            raise
-        finally:
-            theirs.close()
-        board.words[Word.PID] = pid
-        self._selector.register(ours, selectors.EVENT_READ)
-        self._handles[worker_id] = WorkerHandle(
-            worker_id, generation, wanted.version, slot, pid, ours, now
-        )
-        self._tell(events.Spawned(worker_id))
+        version = wanted.version
+        self._workers.fork(wanted, self._settings[version], self._listeners, self._tls[version])
+        self._tell(events.Spawned(wanted.worker_id))
 
-    def _close_in_worker(self, ours: Channel) -> None:
-        """Runs in: the child. A sibling's channel held open here would hide the master's death."""
+    def _close_in_worker(self) -> None:
+        """Runs in: the child."""
         self._selector.close()
         self._signals.close()
-        ours.close()
-        for handle in self._handles.values():
-            handle.channel.close()
 
     def _drain(self, worker_id: int) -> None:
-        handle = self._handles[worker_id]
-        if not handle.channel.send(Message(Kind.DRAIN)):
-            self._kill(worker_id, signal.SIGTERM)
-
-    def _kill(self, worker_id: int, number: signal.Signals) -> None:
-        # Not reaped by us, so the pid is still this worker's; gone if somebody else has reaped it.
-        if worker_id in self._handles:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._handles[worker_id].pid, number)
+        handle = self._workers.get(worker_id)
+        if handle is not None and not handle.channel.send(Message(Kind.DRAIN)):
+            self._workers.kill(worker_id, signal.SIGTERM)
 
     def _announce(self, generation: int) -> None:
         states = self._roster.workers()
         handles = [
             handle
-            for worker_id, handle in self._handles.items()
-            if handle.generation == generation and states.get(worker_id) is WorkerState.READY
+            for handle in self._workers.handles()
+            if handle.generation == generation and states.get(handle.worker_id) is WorkerState.READY
         ]
         scheme = "https://" if handles and self._tls[handles[0].version].contexts else "http://"
         addresses = ", ".join(
@@ -338,11 +261,7 @@ class Supervisor:
 
     def _close(self) -> None:
         """Ends everything; whatever worker is left after an error of ours is killed and reaped."""
-        for handle in self._handles.values():
-            self._kill(handle.worker_id, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(handle.pid, 0)
-            handle.channel.close()
+        self._workers.close()
         for listener in self._listeners:
             listener.close()
         self._selector.close()
