@@ -153,6 +153,16 @@ class Settings:
         mutable=True,
     )
 
+    # Control
+    control_socket: str = option(
+        "auto",
+        "Path of the unix socket by which wsgisrv status, reload, stop and the others speak to the"
+        " master; only its own user and root may. auto makes one in $XDG_RUNTIME_DIR/wsgisrv,"
+        " /run/wsgisrv (root) or ~/.local/state/wsgisrv/run, where the commands look for it; off"
+        " makes none.",
+        metavar="PATH",
+    )
+
     # Limits on a request (RFC 9112 and RFC 9110 name no figure but the first)
     max_target_bytes: int = option(
         8000,

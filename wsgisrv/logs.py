@@ -84,6 +84,16 @@ def setup(level: str) -> None:
     logging.captureWarnings(True)
 
 
+def set_level(level: str, logger: str = "") -> None:
+    """Changes from which level on a logger's records are written.
+
+    Args:
+        level: as for ``setup``.
+        logger: its name; empty for the root, from which all inherit.
+    """
+    logging.getLogger(logger).setLevel(level.upper())
+
+
 def after_patch() -> None:
     """Puts the original locks back, which the patching has made green. Runs in: worker, at boot."""
     module: Any = logging

@@ -22,6 +22,9 @@ LINE_BYTES = ROW_BYTES - 10
 _ROW = struct.Struct(f"=dH{LINE_BYTES}s")  # started, 0.0 when nothing is there; length; line
 _ROW_REALS = ROW_BYTES // 8
 
+BEAT_SECONDS = 0.25
+"""How often a worker whose hub is free beats."""
+
 LATENCY_BOUNDS = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
 )  # fmt: skip

@@ -94,6 +94,13 @@ class ResizeRequested:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ScaleRequested:
+    """So many workers are wanted, 1 at least."""
+
+    workers: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class StopRequested:
     """The service is to end.
 
@@ -113,6 +120,7 @@ Event = (
     | Ticked
     | ReloadRequested
     | ResizeRequested
+    | ScaleRequested
     | StopRequested
 )
 

@@ -11,7 +11,6 @@ brings a second, which serves beside the first until every one of its workers is
 from __future__ import annotations
 
 import dataclasses
-import enum
 from collections.abc import Iterator
 
 from wsgisrv.master.events import (
@@ -29,6 +28,7 @@ from wsgisrv.master.events import (
     ReloadFailed,
     ReloadRequested,
     ResizeRequested,
+    ScaleRequested,
     Serving,
     Spawn,
     Spawned,
@@ -36,6 +36,7 @@ from wsgisrv.master.events import (
     StopRequested,
     Ticked,
 )
+from wsgisrv.master.member import Member, State
 
 LONG_ENOUGH = 5.0
 """Seconds after READY from which a worker's death is no sign of a crash loop."""
@@ -43,9 +44,6 @@ LONG_ENOUGH = 5.0
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 """Seconds before a replacement is spawned, doubled for each early death in a row."""
-
-ABORT_SECONDS = 2.0
-"""Seconds that a stuck worker has to dump its stacks before it is killed."""
 
 MOST_WORKERS = 256
 """Of one generation."""
@@ -56,26 +54,6 @@ SUSPENDED_SECONDS = 5.0
 
 BOOT_FAILED = 70
 """Exit code of a start that a worker ended without a word (sysexits.h, EX_SOFTWARE)."""
-
-
-class State(enum.Enum):
-    """Where a worker stands, as the master sees it."""
-
-    BOOTING = "booting"
-    READY = "ready"
-    DRAINING = "draining"
-    KILLED = "killed"
-
-
-@dataclasses.dataclass(slots=True)
-class _Worker:
-    worker_id: int
-    generation: int
-    since: float  # when it came into its state
-    state: State = State.BOOTING
-    beat: float = 0.0
-    ready_at: float | None = None
-    aborted: bool = False  # for its own fault: it hung, or did not get ready in time
 
 
 class Roster:
@@ -89,7 +67,7 @@ class Roster:
         self.generation = 1  # of the workers that serve
         self._incoming: Policy | None = None  # of a reload under way
         self._queued: Policy | None = None  # of the reload that follows it
-        self._workers: dict[int, _Worker] = {}
+        self._workers: dict[int, Member] = {}
         self._last_id = 0
         self._newest = 1
         self._was_ready = False  # whether a worker ever was, in this master
@@ -106,6 +84,16 @@ class Roster:
     def workers(self) -> dict[int, State]:
         """Returns the state of every worker that has not exited."""
         return {worker.worker_id: worker.state for worker in self._workers.values()}
+
+    @property
+    def latest_policy(self) -> Policy:
+        """Of the generation that will serve in the end: newer than ``policy`` during a reload."""
+        return self._queued or self._incoming or self.policy
+
+    @property
+    def reload_version(self) -> int | None:
+        """Of the settings of the reload under way, None when there is none."""
+        return self._incoming.version if self._incoming is not None else None
 
     def next_deadline(self, now: float) -> float:
         """Returns the time at which a Ticked would change something, at most a second away."""
@@ -141,8 +129,8 @@ class Roster:
                 yield from self._on_tick(now)
             case ReloadRequested(policy):
                 yield from self._on_reload(policy, now)
-            case ResizeRequested(by):
-                yield from self._on_resize(by)
+            case ResizeRequested() | ScaleRequested():
+                yield from self._on_resize(event)
             case StopRequested():
                 yield from self._on_stop(event, now)
 
@@ -193,7 +181,7 @@ class Roster:
         yield Announce("warning", reason)
         yield from self._delay(worker, now)
 
-    def _delay(self, worker: _Worker, now: float) -> Iterator[Action]:
+    def _delay(self, worker: Member, now: float) -> Iterator[Action]:
         """Decides when the replacement may come: at once after a long life, else later and later."""
         if worker.ready_at is not None and (worker.aborted or now - worker.ready_at >= LONG_ENOUGH):
             self._early_deaths = 0
@@ -226,19 +214,10 @@ class Roster:
             worker.beat += gap
         self._not_before += gap
 
-    def _deadline_of(self, worker: _Worker) -> float | None:
-        policy = self._policy_of(worker.generation)
-        if worker.aborted and worker.state is State.READY:
-            return worker.since + ABORT_SECONDS
-        if worker.state is State.READY:
-            return worker.beat + policy.worker_timeout if policy.worker_timeout else None
-        if worker.state is State.BOOTING:
-            return worker.since + policy.boot_timeout if policy.boot_timeout else None
-        if worker.state is State.DRAINING:
-            return worker.since + policy.graceful_timeout
-        return None
+    def _deadline_of(self, worker: Member) -> float | None:
+        return worker.deadline(self._policy_of(worker.generation))
 
-    def _on_overdue(self, worker: _Worker, now: float) -> Iterator[Action]:
+    def _on_overdue(self, worker: Member, now: float) -> Iterator[Action]:
         if worker.state is State.READY and not worker.aborted:
             seconds = now - worker.beat
             yield Announce("error", f"worker {worker.worker_id} has not beaten for {seconds:.0f} s")
@@ -253,12 +232,12 @@ class Roster:
             worker.aborted = True  # its death is a failure to boot, not a wish of ours
         yield self._kill(worker, now)
 
-    def _kill(self, worker: _Worker, now: float) -> Kill:
+    def _kill(self, worker: Member, now: float) -> Kill:
         worker.state = State.KILLED
         worker.since = now
         return Kill(worker.worker_id)
 
-    def _drain(self, worker: _Worker, now: float) -> Drain:
+    def _drain(self, worker: Member, now: float) -> Drain:
         worker.state = State.DRAINING
         worker.since = now
         return Drain(worker.worker_id)
@@ -301,14 +280,13 @@ class Roster:
             if worker.generation == self._newest:
                 yield self._kill(worker, now)
 
-    def _on_resize(self, by: int) -> Iterator[Action]:
+    def _on_resize(self, event: ResizeRequested | ScaleRequested) -> Iterator[Action]:
         if self._stopping:
             return
-        self.policy = _resized(self.policy, by)
-        self._incoming = self._incoming and _resized(self._incoming, by)
-        self._queued = self._queued and _resized(self._queued, by)
-        latest = self._queued or self._incoming or self.policy
-        yield Announce("info", f"workers wanted: {latest.workers}")
+        self.policy = _resized(self.policy, event)
+        self._incoming = self._incoming and _resized(self._incoming, event)
+        self._queued = self._queued and _resized(self._queued, event)
+        yield Announce("info", f"workers wanted: {self.latest_policy.workers}")
 
     # The end
 
@@ -336,7 +314,7 @@ class Roster:
         if now >= self._not_before:
             for generation in self._missing():
                 self._last_id += 1
-                self._workers[self._last_id] = _Worker(self._last_id, generation, now, beat=now)
+                self._workers[self._last_id] = Member(self._last_id, generation, now, beat=now)
                 yield Spawn(self._last_id, generation, self._policy_of(generation).version)
 
     def _shed(self, now: float) -> Iterator[Action]:
@@ -381,12 +359,13 @@ class Roster:
             return self.policy
         return self._incoming
 
-    def _of(self, *states: State) -> list[_Worker]:
+    def _of(self, *states: State) -> list[Member]:
         return [worker for worker in self._workers.values() if worker.state in states]
 
     def _count(self, generation: int, *states: State) -> int:
         return sum(worker.generation == generation for worker in self._of(*states))
 
 
-def _resized(policy: Policy, by: int) -> Policy:
-    return dataclasses.replace(policy, workers=min(max(policy.workers + by, 1), MOST_WORKERS))
+def _resized(policy: Policy, event: ResizeRequested | ScaleRequested) -> Policy:
+    workers = event.workers if isinstance(event, ScaleRequested) else policy.workers + event.by
+    return dataclasses.replace(policy, workers=min(max(workers, 1), MOST_WORKERS))

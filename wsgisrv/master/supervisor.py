@@ -17,19 +17,24 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from wsgisrv import __version__, logs
 from wsgisrv.channel import Kind, Message
 from wsgisrv.config import Settings
 from wsgisrv.context import RunWorker
-from wsgisrv.errors import BY_EXIT_CODE, BootError, WsgisrvError
+from wsgisrv.control import Fields
+from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, WsgisrvError
 from wsgisrv.master import events
+from wsgisrv.master.commands import Commands
+from wsgisrv.master.control_server import ControlServer
 from wsgisrv.master.cpus import usable_cpus
 from wsgisrv.master.listeners import Listener
+from wsgisrv.master.member import State
 from wsgisrv.master.notify import Notifier
 from wsgisrv.master.reap import Status, in_words
 from wsgisrv.master.roster import MOST_WORKERS, Roster
-from wsgisrv.master.roster import State as WorkerState
 from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.spawn import Fork, spawn
+from wsgisrv.master.status import worker_status
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.master.workers import Workers
 from wsgisrv.tls import TlsFiles
@@ -47,6 +52,7 @@ class Supervisor:
     fork: makes a child; ``spawn`` but for tests of a kernel that refuses.
     tls: the certificates, read already.
     signals: caught already, from before the listeners were bound; closed when ``run`` ends.
+    control: the control socket, or None for a service without; closed when ``run`` ends.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class Supervisor:
         global_conf: Mapping[str, str],
         tls: TlsFiles,
         signals: SignalPipe,
+        control: Listener | None = None,
         fork: Fork = spawn,
     ) -> None:
         self._settings = [settings]  # by version: the index here
@@ -72,6 +79,14 @@ class Supervisor:
         )
         self._roster = Roster(_policy(settings, 0), time.monotonic())
         self._notifier = Notifier(os.environ)
+        self._started = time.monotonic()
+        self._last_reload = ""
+        self._commands = Commands(self)
+        self._control = (
+            ControlServer(control, self._selector, self._commands.obey, time.monotonic)
+            if control is not None
+            else None
+        )
         self._events: collections.deque[events.Event] = collections.deque()
         self._acting = False
         self._stops_asked = 0
@@ -95,6 +110,7 @@ class Supervisor:
                     self._on_signal(number)
                 self._read_channels()
                 self._read_beats()
+                self._workers.measure()
                 self._renew_certificates()
                 self._tell(events.Ticked())
                 if self._halt is None:
@@ -109,7 +125,11 @@ class Supervisor:
 
     def _sleep(self) -> None:
         now = time.monotonic()
-        self._selector.select(max(self._roster.next_deadline(now) - now, 0.0))
+        for key, mask in self._selector.select(max(self._roster.next_deadline(now) - now, 0.0)):
+            if key.data is not None:  # a control connection; all else is looked at in any case
+                key.data(mask)
+        if self._control is not None:
+            self._control.expire()
 
     def _tell(self, event: events.Event) -> None:
         self._events.append(event)
@@ -127,9 +147,9 @@ class Supervisor:
 
     def _on_exit(self, handle: WorkerHandle, status: Status) -> None:
         self._read_channel(handle)
-        self._workers.forget(handle)
         seconds = time.monotonic() - handle.spawned_at
         reason = f"{handle} {in_words(status)} after {seconds:.1f} s"
+        self._workers.forget(handle, reason)
         exit_code, reason = handle.failure or (BootError.exit_code if status != 0 else 0, reason)
         self._tell(events.Exited(handle.worker_id, reason, exit_code))
 
@@ -164,35 +184,87 @@ class Supervisor:
 
     def _on_signal(self, number: signal.Signals) -> None:
         if number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-            self._on_stop_signal(number)
+            graceful = number != signal.SIGQUIT and not self._stops_asked
+            self.stop(graceful=graceful, asked_by=number.name)
         elif number == signal.SIGHUP:
-            self._reload()
+            try:
+                self.begin_reload(self.read_settings())
+            except WsgisrvError as error:
+                _LOG.error("reload: %s; the settings stay as they were", error)
         elif number == signal.SIGUSR1:
-            self._workers.tell_all(Message(Kind.REOPEN))
-            _LOG.info("log files reopened")
+            self.reopen_logs()
         elif number == signal.SIGTTIN:
             self._tell(events.ResizeRequested(1))
         elif number == signal.SIGTTOU:
             self._tell(events.ResizeRequested(-1))
 
-    def _on_stop_signal(self, number: signal.Signals) -> None:
-        graceful = number != signal.SIGQUIT and not self._stops_asked
+    # What signals and control commands ask for
+
+    def status(self) -> Fields:
+        """Returns how service and workers stand (wsgisrv.master.status)."""
+        now = time.monotonic()
+        states = self._roster.workers()
+        version = self._roster.reload_version
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "uptime": round(now - self._started, 1),
+            "state": "stopping" if self._stops_asked else "serving",
+            "generation": self._roster.generation,
+            "addresses": self._addresses(self._roster.policy.version),
+            "workers_wanted": self._roster.latest_policy.workers,
+            "reload": "none" if version is None else "under way",
+            "last_reload": self._last_reload,
+            "workers": [
+                worker_status(handle, state, self._workers.scoreboard[handle.slot], now)
+                for handle in self._workers.handles()
+                if (state := states.get(handle.worker_id)) is not None
+            ],
+        }
+
+    def stop(self, *, graceful: bool, asked_by: str) -> None:
+        """Begins to stop; ``run`` returns when every worker is gone."""
         self._stops_asked += 1
-        _LOG.info("%s: stopping %s", number.name, "gracefully" if graceful else "now")
+        _LOG.info("%s: stopping %s", asked_by, "gracefully" if graceful else "now")
         self._notifier.stopping()
         self._tell(events.StopRequested(graceful=graceful))
 
-    def _reload(self) -> None:
-        try:
-            settings = self._reload_settings()
-            tls = TlsFiles(settings)
-        except WsgisrvError as error:
-            _LOG.error("reload: %s; the settings stay as they were", error)
-            return
-        self._notifier.reloading()
+    def read_settings(self) -> int:
+        """Reads options and certificates for a reload.
+
+        Returns:
+            Their version.
+
+        Raises:
+            WsgisrvError: when they are wrong, or it is too late; nothing has changed.
+        """
+        if self._stops_asked:
+            raise ReloadError("the service is stopping")
+        settings = self._reload_settings()
+        tls = TlsFiles(settings)
         self._settings.append(settings)
         self._tls.append(tls)
-        self._tell(events.ReloadRequested(_policy(settings, len(self._settings) - 1)))
+        return len(self._settings) - 1
+
+    def begin_reload(self, version: int) -> None:
+        """Begins a new generation with the settings of ``version``, or queues it."""
+        self._notifier.reloading()
+        self._tell(events.ReloadRequested(_policy(self._settings[version], version)))
+
+    def scale(self, workers: int) -> None:
+        """Wants so many workers, in this generation and one that is about to serve."""
+        self._tell(events.ScaleRequested(workers))
+
+    def reopen_logs(self) -> None:
+        """Has every worker open its log files anew."""
+        self._workers.tell_all(Message(Kind.REOPEN))
+        _LOG.info("log files reopened")
+
+    def set_log_level(self, level: str, logger: str) -> None:
+        """Logs from another level on; workers that are forked later inherit it."""
+        logs.set_level(level, logger)
+        self._workers.tell_all(Message(Kind.LOG_LEVEL, {"level": level, "logger": logger}))
+        _LOG.info("log level of %s: %s", logger or "all", level)
 
     # Actions
 
@@ -215,6 +287,8 @@ class Supervisor:
                     "reload failed, generation %d stays: %s", self._roster.generation, reason
                 )
                 self._notifier.ready(f"serving; reload to generation {generation} failed")
+                self._last_reload = f"generation {generation} failed: {reason}"
+                self._commands.reload_failed(reason, self._roster.reload_version)
             case events.Halt():
                 self._halt = action
 
@@ -231,6 +305,8 @@ class Supervisor:
 
     def _close_in_worker(self) -> None:
         """Runs in: the child."""
+        if self._control is not None:
+            self._control.close_in_worker()
         self._selector.close()
         self._signals.close()
 
@@ -244,12 +320,9 @@ class Supervisor:
         handles = [
             handle
             for handle in self._workers.handles()
-            if handle.generation == generation and states.get(handle.worker_id) is WorkerState.READY
+            if handle.generation == generation and states.get(handle.worker_id) is State.READY
         ]
-        scheme = "https://" if handles and self._tls[handles[0].version].contexts else "http://"
-        addresses = ", ".join(
-            listener.url.replace("http://", scheme) for listener in self._listeners
-        )
+        addresses = ", ".join(self._addresses(self._roster.policy.version))
         pids = ", ".join(str(handle.pid) for handle in handles)
         hubs = ", ".join(sorted({handle.hub for handle in handles}))
         text = f"{len(handles)} worker{'s'[: len(handles) != 1]} (pid {pids})"
@@ -258,12 +331,21 @@ class Supervisor:
             addresses, hubs, text, os.getpid(), generation,
         )  # fmt: skip
         self._notifier.ready(f"serving on {addresses} with {len(handles)} workers")
+        if generation > 1:
+            self._last_reload = f"generation {generation} serves"
+        self._commands.reload_done(self._roster.policy.version, generation)
+
+    def _addresses(self, version: int) -> list[str]:
+        scheme = "https://" if self._tls[version].contexts else "http://"
+        return [listener.url.replace("http://", scheme) for listener in self._listeners]
 
     def _close(self) -> None:
         """Ends everything; whatever worker is left after an error of ours is killed and reaped."""
         self._workers.close()
         for listener in self._listeners:
             listener.close()
+        if self._control is not None:
+            self._control.close()
         self._selector.close()
         self._signals.close()
 

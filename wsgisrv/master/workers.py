@@ -58,6 +58,7 @@ class Workers:
         self.scoreboard = Scoreboard(SLOTS)
         self._free_slots = list(range(SLOTS - 1, -1, -1))
         self._handles: dict[int, WorkerHandle] = {}
+        self._deaths: dict[int, tuple[float, str]] = {}  # the last one, by slot
 
     def handles(self) -> list[WorkerHandle]:
         """Returns every worker that was not reaped yet; the list is the caller's own."""
@@ -113,8 +114,9 @@ class Workers:
         board.words[Word.PID] = pid
         self._selector.register(ours, selectors.EVENT_READ)
         self._handles[worker_id] = WorkerHandle(
-            worker_id, generation, wanted.version, slot, pid, ours, now
-        )
+            worker_id, generation, wanted.version, slot, pid, ours, now,
+            last_death=self._deaths.get(slot),
+        )  # fmt: skip
 
     def _close_in_worker(self, ours: Channel) -> None:
         """Runs in: the child. A sibling's channel held open here would hide the master's death."""
@@ -157,6 +159,12 @@ class Workers:
             if beat:
                 yield events.Beat(handle.worker_id, beat)
 
+    def measure(self) -> None:
+        """Brings the gauges up to date where it is time to."""
+        now = time.monotonic()
+        for handle in self._handles.values():
+            handle.gauge.measure(self.scoreboard[handle.slot].words[Word.REQUESTS], now)
+
     # Death
 
     def kill(self, worker_id: int, number: signal.Signals) -> None:
@@ -173,8 +181,9 @@ class Workers:
             if pid in by_pid:
                 yield by_pid[pid], status
 
-    def forget(self, handle: WorkerHandle) -> None:
+    def forget(self, handle: WorkerHandle, reason: str) -> None:
         """Drops a worker that was reaped; its slot is free again."""
+        self._deaths[handle.slot] = (time.monotonic(), reason)
         self._close_channel(handle)
         del self._handles[handle.worker_id]
         self.scoreboard[handle.slot].words[Word.STATE] = State.FREE

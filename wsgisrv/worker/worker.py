@@ -20,6 +20,7 @@ from wsgiref.types import WSGIApplication
 import eventlet.patcher
 from eventlet import event
 
+from wsgisrv import logs
 from wsgisrv.channel import ChannelClosedError, Kind, Message
 from wsgisrv.context import WorkerContext
 from wsgisrv.errors import SystemRefusedError
@@ -153,6 +154,8 @@ class Worker:
                 self._access_log.reopen()
             except SystemRefusedError as error:
                 _LOG.error("%s; the old file stays open", error)
+        elif message.kind is Kind.LOG_LEVEL:
+            logs.set_level(message.fields["level"], message.fields["logger"])
         elif message.kind is Kind.TLS:
             self.tls = TlsContexts(Material.from_fields(message.fields))
 

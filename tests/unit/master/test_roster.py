@@ -32,7 +32,8 @@ from wsgisrv.master.events import (
     StopRequested,
     Ticked,
 )
-from wsgisrv.master.roster import LONGEST_DELAY, SUSPENDED_SECONDS, Roster, State
+from wsgisrv.master.member import State
+from wsgisrv.master.roster import LONGEST_DELAY, SUSPENDED_SECONDS, Roster
 
 POLICY = Policy(version=0, workers=2, boot_timeout=60, worker_timeout=30, graceful_timeout=10)
 
