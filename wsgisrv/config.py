@@ -9,11 +9,19 @@ Must not import eventlet, webob, paste or routes.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
+
+from wsgisrv.networks import check_networks
 
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
+
+PROXY_HEADERS = (
+    "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port",
+    "x-forwarded-prefix",
+)  # fmt: skip
 
 
 def option(
@@ -24,14 +32,33 @@ def option(
     max: float | None = None,
     choices: tuple[str, ...] | None = None,
     metavar: str = "TEXT",
+    is_list: bool = False,
+    check: Callable[[tuple[str, ...]], str] | None = None,
     mutable: bool = False,
 ) -> Any:
-    """Declares one option: a dataclass field whose metadata is what oslo.config needs to know."""
+    """Declares one option: a dataclass field whose metadata is what oslo.config needs to know.
+
+    Args:
+        is_list: of an option with several values, they are separated by commas; else it may be given
+            more than once.
+        check: of such an option; returns what is wrong with the values and what is allowed, "" for
+            nothing.
+    """
     meta = {
         "help": help, "min": min, "max": max, "choices": choices, "metavar": metavar,
-        "mutable": mutable,
+        "is_list": is_list, "check": check, "mutable": mutable,
     }  # fmt: skip
     return dataclasses.field(default=default, metadata=meta)
+
+
+def check_proxy_headers(names: tuple[str, ...]) -> str:
+    """Returns what is wrong with a choice of PROXY_HEADERS, "" for nothing."""
+    for name in names:
+        if name not in PROXY_HEADERS:
+            return f"allowed are {', '.join(PROXY_HEADERS)}"
+    if "forwarded" in names and len(names) > 1:
+        return "forwarded says it all and stands alone"
+    return ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +93,11 @@ class Settings:
     # TLS
     tls_certificate: tuple[str, ...] = option(
         (),
-        "PEM file with a certificate chain, leaf first, and its private key, as CHAIN or CHAIN,KEY."
+        "PEM file with a certificate chain, leaf first, and its private key, as CHAIN or CHAIN:KEY."
         " Given, every TCP listener speaks TLS only; a unix socket never does. With more than one,"
         " a client gets the one that has the name it asks for (SNI), else the first. Read again"
         " when a file changes, and on HUP; connections stay.",
-        metavar="CHAIN[,KEY]",
+        metavar="CHAIN[:KEY]",
     )
     tls_client_ca: str = option(
         "", "PEM file with the CAs of client certificates; without it, none is asked for."
@@ -88,6 +115,36 @@ class Settings:
         "",
         "Ciphers of TLS 1.2, as in openssl-ciphers(1). Empty leaves it to OpenSSL, whose choice ages"
         " better.",
+    )
+
+    # Proxies
+    proxy_protocol_from: tuple[str, ...] = option(
+        (),
+        "Networks whose connections begin with a PROXY protocol header, version 1 or 2; 'unix' is the"
+        " peers of unix sockets. From them it must come, within header_timeout; from others it is"
+        " not looked for. The header's addresses then count as the connection's.",
+        metavar="NETWORK,...",
+        is_list=True,
+        check=check_networks,
+    )
+    trusted_proxies: tuple[str, ...] = option(
+        (),
+        "Networks of proxies that are believed when they say, by trusted_proxy_headers, who a"
+        " request is from; 'unix' is the peers of unix sockets. The lists are read from the right,"
+        " as far as proxies are trusted. Given, such headers are taken out of requests where they"
+        " are not believed; without it they are left to the app.",
+        metavar="NETWORK,...",
+        is_list=True,
+        check=check_networks,
+    )
+    trusted_proxy_headers: tuple[str, ...] = option(
+        ("x-forwarded-for", "x-forwarded-proto"),
+        "Headers that every trusted proxy sets or removes: x-forwarded-for, x-forwarded-proto,"
+        " x-forwarded-host, x-forwarded-port, x-forwarded-prefix; or forwarded (RFC 7239) alone."
+        " Name none that a proxy passes on as its client sent it.",
+        metavar="HEADER,...",
+        is_list=True,
+        check=check_proxy_headers,
     )
 
     # Processes

@@ -56,6 +56,10 @@ class _FloatOpt(_Ungrouped, cfg.FloatOpt):
     """A number in a range."""
 
 
+class _ListOpt(_Ungrouped, cfg.ListOpt):
+    """Texts, separated by commas."""
+
+
 class _MultiOpt(_Ungrouped, cfg.MultiStrOpt):
     """Text that may be given more than once."""
 
@@ -76,7 +80,8 @@ def _option(field: dataclasses.Field[Any]) -> cfg.Opt:
     known: dict[str, Any] = {"help": meta["help"], "mutable": meta["mutable"]}
     if field.type == "tuple[str, ...]":
         several: Any = field.default
-        return _MultiOpt(name, default=list(several), metavar=meta["metavar"], **known)
+        kind = _ListOpt if meta["is_list"] else _MultiOpt
+        return kind(name, default=list(several), metavar=meta["metavar"], **known)
     known["default"] = field.default
     if field.type == "str":
         return _StrOpt(name, choices=meta["choices"], metavar=meta["metavar"], **known)
@@ -199,6 +204,12 @@ def _value(conf: cfg.ConfigOpts, opt: cfg.Opt, args: list[str]) -> Any:
         location = conf.get_location(opt.dest, GROUP)
     except (cfg.Error, ValueError):
         raise ConfigError(f"{_where(args, opt.dest)}: {_allowed(_FIELDS[opt.dest])}") from None
+    check = _FIELDS[opt.dest].metadata["check"]
+    if check is not None and (wrong := check(tuple(value))):
+        on_line = opt.dest in _on_command_line(args)
+        error = UsageError if on_line else ConfigError
+        where = f"{_flag(opt.dest)} {','.join(value)}" if on_line else _where(args, opt.dest)
+        raise error(f"{where}: {wrong}")
     if not opt.multi:
         return value
     if location is not None and location.location is cfg.Locations.environment:

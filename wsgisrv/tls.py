@@ -187,7 +187,7 @@ class TlsFiles:
 
 def _paths_of(option: str) -> tuple[str, str]:
     """Returns the paths of the chain and of the key, which is "" when the chain's file has it."""
-    chain, _, key = option.partition(",")
+    chain, _, key = option.partition(":")
     return chain.strip(), key.strip()
 
 
@@ -255,7 +255,7 @@ def _load(context: ssl.SSLContext, certificate: Certificate) -> None:
         elif error.reason and "TOO_" in error.reason:
             reason = f"OpenSSL finds the certificate too weak ({error.reason})"
         else:
-            reason = "no PEM certificate with its private key; allowed is CHAIN or CHAIN,KEY"
+            reason = "no PEM certificate with its private key; allowed is CHAIN or CHAIN:KEY"
         raise ConfigError(f"{where}: {reason}") from None
 
 

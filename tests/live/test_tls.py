@@ -89,7 +89,7 @@ def test_a_client_gets_the_certificate_of_the_name_it_asks_for(certificates: Cer
     first = certificates.issue(NAME)
     exact = certificates.issue("other.test")
     chain, key = split(certificates.issue("*.wild.test"))
-    args = ["--tls-certificate", str(exact), "--tls-certificate", f"{chain},{key}"]
+    args = ["--tls-certificate", str(exact), "--tls-certificate", f"{chain}:{key}"]
     context = certificates.trusting()
     with serve("tests.apps.basic:hello", tls_certificate=first, args=args, workers=1) as server:
         seen = {name: serial_seen(server, context, name) for name in (NAME, "Other.test")}
@@ -260,7 +260,7 @@ def test_a_renewed_certificate_is_taken_up_and_connections_stay(
     own = certificates.issue(NAME)
     chain, key = split(own)
     context = certificates.trusting()
-    with serve("tests.apps.basic:hello", tls_certificate=f"{chain},{key}", workers=2) as server:
+    with serve("tests.apps.basic:hello", tls_certificate=f"{chain}:{key}", workers=2) as server:
         before = serial_seen(server, context)
         with encrypted(server, context) as kept:
             assert kept.get().status == 200
@@ -354,9 +354,9 @@ WcmyRPYmO++jnK2jxnZB8IHgbxHHGEPH4w6azpZ+0HjUko5OGZH2FArqJe9qVv4=
 BAD = {
     "missing": ("{dir}/none.pem", "none.pem: No such file"),
     "not PEM": ("{dir}/garbage", "no PEM certificate with its private key"),
-    "another key": ("{dir}/api.crt,{dir}/other.key", "the key is not the certificate's"),
+    "another key": ("{dir}/api.crt:{dir}/other.key", "the key is not the certificate's"),
     "no key": ("{dir}/api.crt", "no PEM certificate with its private key"),
-    "encrypted key": ("{dir}/api.crt,{dir}/encrypted.key", "the key is encrypted"),
+    "encrypted key": ("{dir}/api.crt:{dir}/encrypted.key", "the key is encrypted"),
 }
 
 

@@ -133,6 +133,7 @@ class RequestReader:
         at = self._checked
         while (newline := data.find(b"\n", max(at, self._seen))) >= 0:
             if newline == at or data[newline - 1] != _CR:
+                self._check_piece(bytes(data[at:newline]), at)
                 raise RefusedError(400, "a line does not end in CRLF")
             line = bytes(data[at : newline - 1])
             at = newline + 1

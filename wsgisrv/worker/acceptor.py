@@ -18,7 +18,6 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from wsgisrv.worker.environ import base_environ
-from wsgisrv.worker.tls_socket import TlsSocket
 
 if TYPE_CHECKING:
     from wsgisrv.worker.worker import Worker
@@ -110,14 +109,13 @@ class Acceptor:
 
     def _adopt(self, fd: int, address: Any) -> None:
         listener = self._listener
-        sock: Any = _socket.socket(listener.family, listener.type, listener.proto, fd)
+        sock = _socket.socket(listener.family, listener.type, listener.proto, fd)
         sock.setblocking(False)
         peer = (address[0], str(address[1])) if self._is_inet else ("", "")
-        environ = self._base_environ
-        if self._is_inet and self._worker.tls is not None:
-            environ = environ.copy()
-            sock = TlsSocket(sock, self._worker.tls.default, environ)
-        self._worker.adopt(sock, peer, environ)
+        if self._worker.proxies and peer[0] in self._worker.proxies:
+            self._worker.await_preface(sock, peer, self._base_environ)
+        else:
+            self._worker.adopt(sock, peer, self._base_environ)
 
     def _step_back(self, error: OSError) -> None:
         if not self._has_warned:

@@ -65,7 +65,7 @@ class AccessLog:
         """Notes a response, ``seconds`` after the request's head was complete."""
         head = exchange.head
         self.note_line(
-            exchange.connection.peer,
+            exchange.client,
             head.line.decode("ascii"),
             exchange.status or "-",
             exchange.body_bytes,

@@ -27,7 +27,7 @@ from wsgisrv.http1.writer import plain_response
 from wsgisrv.worker.clock import NEVER
 from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.stream import RECEIVE_BYTES, Stream
-from wsgisrv.worker.tls_socket import OutputWaitsError
+from wsgisrv.worker.tls_socket import OutputWaitsError, TlsSocket
 
 if TYPE_CHECKING:
     from wsgisrv.worker.worker import Worker
@@ -90,6 +90,13 @@ class Connection(Stream):
         self._advancing = False
         self.listen()
         worker.clock.watch(self, time.monotonic() + worker.settings.header_timeout)
+
+    def begin(self, rest: bytes) -> None:
+        """Looks at what came before the connection was one, ``rest`` and what a TLS socket holds."""
+        if rest:
+            self._advance(rest)
+        elif isinstance(self.sock, TlsSocket):
+            self._readable(self.fd)
 
     def _readable(self, _fd: int) -> None:
         try:

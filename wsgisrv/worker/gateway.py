@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 import greenlet
 from eventlet import timeout
 
+from wsgisrv.http1.errors import RefusedError
 from wsgisrv.http1.head import RequestHead
 from wsgisrv.http1.writer import (
     LAST_CHUNK,
@@ -27,6 +28,7 @@ from wsgisrv.http1.writer import (
     plain_response,
 )
 from wsgisrv.worker.body_input import NO_BODY, BodyInput
+from wsgisrv.worker.environ import believe_proxies
 from wsgisrv.worker.errors import BodyError, ClientGoneError
 from wsgisrv.worker.file_wrapper import FileWrapper
 from wsgisrv.worker.stream import JOIN_BYTES
@@ -51,12 +53,13 @@ class Exchange:
     """
 
     __slots__ = (
-        "_framing", "_input", "_keep", "_left", "_response", "body_bytes", "connection", "head",
-        "row", "sent_head", "started", "status",
+        "_framing", "_input", "_keep", "_left", "_response", "body_bytes", "client", "connection",
+        "head", "row", "sent_head", "started", "status",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, head: RequestHead) -> None:
         self.connection = connection
+        self.client = connection.peer
         self.head = head
         self.started = time.monotonic()
         self.sent_head = False
@@ -82,6 +85,8 @@ class Exchange:
             self.connection.abort()
         except BodyError as error:
             self._fail(error.status, str(error))
+        except RefusedError as refused:
+            self._fail(refused.status, refused.reason)
         except greenlet.GreenletExit:
             self._keep = False
             raise
@@ -101,6 +106,7 @@ class Exchange:
 
     def _environ(self) -> dict[str, Any]:
         connection = self.connection
+        worker = connection.worker
         head = self.head
         environ = connection.base_environ.copy()
         environ.update(head.fields)
@@ -119,6 +125,11 @@ class Exchange:
             self._input = environ["wsgi.input"] = BodyInput(connection, head.expect_continue)
         else:
             environ["wsgi.input"] = NO_BODY
+        if worker.trusted_proxies:
+            believed = worker.settings.trusted_proxy_headers
+            self.client = believe_proxies(
+                environ, head.fields, connection.peer, worker.trusted_proxies, believed
+            )
         return environ
 
     # What the app calls

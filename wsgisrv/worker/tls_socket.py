@@ -39,15 +39,19 @@ class TlsSocket:
     sock: accepted, non-blocking and unpatched.
     context: of the server.
     environ: the base environ of the connection's requests; gets what the handshake finds out.
+    early: what came on the socket already.
     """
 
     __slots__ = (
-        "_environ", "_incoming", "_is_cut", "_is_ready", "_outgoing", "_promised", "_records",
+        "_early", "_environ", "_incoming", "_is_cut", "_is_ready", "_outgoing", "_promised", "_records",
         "_sock", "_tls",
     )  # fmt: skip
 
-    def __init__(self, sock: Any, context: ssl.SSLContext, environ: dict[str, Any]) -> None:
+    def __init__(
+        self, sock: Any, context: ssl.SSLContext, environ: dict[str, Any], early: bytes = b""
+    ) -> None:
         self._sock = sock
+        self._early = early
         self._environ = environ
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
@@ -72,7 +76,7 @@ class TlsSocket:
             BlockingIOError: when there is nothing yet.
             OSError: for what is no TLS, or a client that is not let in.
         """
-        data = self._sock.recv(most)
+        data, self._early = self._early or self._sock.recv(most), b""
         if not data:
             return b""
         self._incoming.write(data)

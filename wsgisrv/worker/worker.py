@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections import Counter
@@ -27,6 +28,7 @@ from wsgisrv.errors import SystemRefusedError
 from wsgisrv.http1.limits import Limits
 from wsgisrv.http1.names import Memo
 from wsgisrv.http1.writer import ResponseMemo
+from wsgisrv.networks import Networks
 from wsgisrv.scoreboard import ROWS, Real, State, Word
 from wsgisrv.tls import Material, TlsContexts
 from wsgisrv.worker.acceptor import Acceptor
@@ -36,7 +38,9 @@ from wsgisrv.worker.connection import Connection
 from wsgisrv.worker.counters import Counters
 from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.pool import RequestPool
+from wsgisrv.worker.preface import Preface
 from wsgisrv.worker.stream import Stream
+from wsgisrv.worker.tls_socket import TlsSocket
 
 _LOG = logging.getLogger("wsgisrv.worker")
 
@@ -77,6 +81,8 @@ class Worker:
         self.pool = RequestPool(hub, settings.pool_size)
         self.clock = Clock(hub, self._on_tick)
         self.tls = context.tls
+        self.proxies = Networks(settings.proxy_protocol_from)
+        self.trusted_proxies = Networks(settings.trusted_proxies)
         self._context = context
         self._slot = context.scoreboard[context.slot]
         self._rows = list(range(ROWS))  # of the scoreboard, those that no request has
@@ -85,7 +91,7 @@ class Worker:
             settings.access_log_format,
             eventlet.patcher.original("os").write,
         )
-        self._connections: set[Connection] = set()
+        self._connections: set[Connection | Preface] = set()
         self._siblings: list[memoryview] = []  # as of the last tick
         self._clients: Counter[str] = Counter()
         self._to_flush: list[Stream] = []
@@ -209,8 +215,14 @@ class Worker:
         for callback in wants:
             callback()
 
-    def adopt(self, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any]) -> None:
-        """Takes an accepted connection."""
+    def adopt(
+        self, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any], rest: bytes = b""
+    ) -> None:
+        """Takes an accepted connection.
+
+        Args:
+            rest: what came already.
+        """
         self.counters.accepted += 1
         most = self.settings.max_connections_per_client
         if most:
@@ -219,14 +231,36 @@ class Worker:
                 sock.close()
                 return
             self._clients[peer[0]] += 1
-        self._connections.add(Connection(self, sock, peer, base_environ))
+        if self.tls is not None and sock.family != socket.AF_UNIX:
+            base_environ = base_environ.copy()
+            sock = TlsSocket(sock, self.tls.default, base_environ, rest)
+            rest = b""
+        connection = Connection(self, sock, peer, base_environ)
+        self._connections.add(connection)
+        self._slot.words[Word.CONNECTIONS] = len(self._connections)
+        connection.begin(rest)
+
+    def await_preface(self, sock: Any, peer: tuple[str, str], base_environ: dict[str, Any]) -> None:
+        """Takes an accepted connection that must say first who it is from."""
+        self._connections.add(Preface(self, sock, peer, base_environ))
         self._slot.words[Word.CONNECTIONS] = len(self._connections)
 
-    def forget(self, connection: Connection) -> None:
+    def replace(
+        self, preface: Preface, peer: tuple[str, str], base_environ: dict[str, Any], rest: bytes
+    ) -> None:
+        """Goes on with a connection that has said who it is from."""
+        self._connections.discard(preface)
+        self.adopt(preface.sock, peer, base_environ, rest)
+        if self.is_draining:
+            for connection in list(self._connections):
+                connection.drain_worker()
+            self._end_if_drained()
+
+    def forget(self, connection: Connection | Preface) -> None:
         """A connection has closed."""
         self._connections.discard(connection)
         self._slot.words[Word.CONNECTIONS] = len(self._connections)
-        if self.settings.max_connections_per_client:
+        if self.settings.max_connections_per_client and isinstance(connection, Connection):
             address = connection.peer[0]
             self._clients[address] -= 1
             if not self._clients[address]:
