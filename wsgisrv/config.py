@@ -179,6 +179,40 @@ class Settings:
         mutable=True,
     )
 
+    # Recycling: a worker is drained when its replacement is ready, one at a time
+    max_requests: int = option(
+        0,
+        "Responses after which a worker is replaced by a fresh one, for apps that leak. 0 sets no"
+        " limit.",
+        min=0,
+        max=1_000_000_000,
+    )
+    max_requests_jitter: int = option(
+        0,
+        "Most that is added to max_requests, by a different share for each worker, so that they are"
+        " not due together.",
+        min=0,
+        max=1_000_000_000,
+    )
+    max_worker_lifetime: float = option(
+        0.0,
+        "Seconds after which a worker is replaced by a fresh one. 0 sets no limit.",
+        min=0,
+        max=31_536_000,
+    )
+    max_worker_lifetime_jitter: float = option(
+        0.0,
+        "Most seconds that are added to max_worker_lifetime, as for max_requests_jitter.",
+        min=0,
+        max=31_536_000,
+    )
+    max_worker_rss_bytes: int = option(
+        0,
+        "Resident memory at which a worker is replaced by a fresh one, looked at once a second from"
+        " 5 s after it was ready. 0 sets no limit. Well above what the app needs under load.",
+        min=0,
+    )
+
     # The worker
     hub: str = option(
         "auto",

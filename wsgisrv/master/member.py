@@ -34,6 +34,8 @@ class Member:
     beat: float = 0.0
     ready_at: float | None = None
     aborted: bool = False  # for its own fault: it hung, or did not get ready in time
+    requests: int = 0
+    rss_bytes: int = 0
     retiring: bool = False  # to be drained when its replacement is ready
 
     def deadline(self, policy: Policy) -> float | None:

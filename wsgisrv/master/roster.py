@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from wsgisrv.master.backoff import Backoff
 from wsgisrv.master.events import (
     Abort,
     Action,
@@ -24,6 +25,7 @@ from wsgisrv.master.events import (
     Exited,
     Halt,
     Kill,
+    Measured,
     Policy,
     ReloadFailed,
     ReloadRequested,
@@ -37,13 +39,7 @@ from wsgisrv.master.events import (
     Ticked,
 )
 from wsgisrv.master.member import Member, State
-
-LONG_ENOUGH = 5.0
-"""Seconds after READY from which a worker's death is no sign of a crash loop."""
-
-FIRST_DELAY = 0.5
-LONGEST_DELAY = 30.0
-"""Seconds before a replacement is spawned, doubled for each early death in a row."""
+from wsgisrv.master.recycling import reason_to_retire
 
 MOST_WORKERS = 256
 """Of one generation."""
@@ -60,10 +56,12 @@ class Roster:
     """Args:
     policy: the options that it keeps to.
     now: seconds on the clock that every later ``now`` is of.
+    phase: 0 to 1, another one in each master (wsgisrv.master.recycling).
     """
 
-    def __init__(self, policy: Policy, now: float) -> None:
+    def __init__(self, policy: Policy, now: float, phase: float = 0.0) -> None:
         self.policy = policy
+        self._phase = phase
         self.generation = 1  # of the workers that serve
         self._incoming: Policy | None = None  # of a reload under way
         self._queued: Policy | None = None  # of the reload that follows it
@@ -72,8 +70,7 @@ class Roster:
         self._newest = 1
         self._was_ready = False  # whether a worker ever was, in this master
         self._announced = False  # whether the generation is known to serve
-        self._early_deaths = 0
-        self._not_before = now
+        self._backoff = Backoff(now)
         self._heard = now  # of the last event
         self._stopping: StopRequested | None = None
         self._halt = Halt(0, "")
@@ -98,8 +95,8 @@ class Roster:
     def next_deadline(self, now: float) -> float:
         """Returns the time at which a Ticked would change something, at most a second away."""
         due = now + 1.0
-        if self._missing() and self._not_before > now:
-            due = min(due, self._not_before)
+        if self._missing() and self._backoff.not_before > now:
+            due = min(due, self._backoff.not_before)
         for worker in self._workers.values():
             deadline = self._deadline_of(worker)
             if deadline is not None and deadline > now:
@@ -119,7 +116,7 @@ class Roster:
 
     def _on(self, event: Event, now: float) -> Iterator[Action]:
         match event:
-            case Spawned() | Beat() | BecameReady():
+            case Spawned() | Beat() | Measured() | BecameReady():
                 yield from self._on_sign_of_life(event, now)
             case SpawnFailed(worker_id, reason):
                 yield from self._on_exit(worker_id, reason, 71, now)
@@ -136,12 +133,16 @@ class Roster:
 
     # Life and death of one worker
 
-    def _on_sign_of_life(self, event: Spawned | Beat | BecameReady, now: float) -> Iterator[Action]:
+    def _on_sign_of_life(
+        self, event: Spawned | Beat | Measured | BecameReady, now: float
+    ) -> Iterator[Action]:
         worker = self._workers.get(event.worker_id)
         if worker is None:
             return
         if isinstance(event, Beat):
             worker.beat = max(worker.beat, event.at)
+        elif isinstance(event, Measured):
+            worker.requests, worker.rss_bytes = event.requests, event.rss_bytes
         elif isinstance(event, Spawned):
             worker.since = worker.beat = now
         elif worker.state is State.BOOTING:
@@ -179,19 +180,8 @@ class Roster:
             yield from self._fail_start(reason, exit_code, now)
             return
         yield Announce("warning", reason)
-        yield from self._delay(worker, now)
-
-    def _delay(self, worker: Member, now: float) -> Iterator[Action]:
-        """Decides when the replacement may come: at once after a long life, else later and later."""
-        if worker.ready_at is not None and (worker.aborted or now - worker.ready_at >= LONG_ENOUGH):
-            self._early_deaths = 0
-            return
-        if now < self._not_before:
-            return  # workers that die together are one early death
-        delay = min(FIRST_DELAY * 2**self._early_deaths, LONGEST_DELAY)
-        self._not_before = now + delay
-        self._early_deaths = min(self._early_deaths + 1, 16)
-        yield Announce("warning", f"workers die early; the next is spawned in {delay:g} s")
+        if delay := self._backoff.note_death(worker, now):
+            yield Announce("warning", f"workers die early; the next is spawned in {delay:g} s")
 
     def _fail_start(self, reason: str, exit_code: int, now: float) -> Iterator[Action]:
         self._halt = Halt(exit_code or BOOT_FAILED, reason)
@@ -212,7 +202,7 @@ class Roster:
         for worker in self._workers.values():
             worker.since += gap
             worker.beat += gap
-        self._not_before += gap
+        self._backoff.forgive(gap)
 
     def _deadline_of(self, worker: Member) -> float | None:
         return worker.deadline(self._policy_of(worker.generation))
@@ -253,7 +243,7 @@ class Roster:
             return
         self._newest += 1
         self._incoming = policy
-        self._not_before = now
+        self._backoff.not_before = now
         yield Announce("info", f"reload: starting generation {self._newest}")
 
     def _switch(self, now: float) -> Iterator[Action]:
@@ -263,7 +253,7 @@ class Roster:
         self.policy, self._incoming = self._incoming, None
         self.generation = self._newest
         self._announced = True
-        self._early_deaths = 0
+        self._backoff.forget_deaths()
         yield Serving(self.generation)
         for worker in self._of(State.READY):
             if worker.generation != self.generation:
@@ -310,12 +300,38 @@ class Roster:
         if self._queued is not None and self._incoming is None and self._was_ready:
             policy, self._queued = self._queued, None
             yield from self._on_reload(policy, now)
+        yield from self._recycle(now)
         yield from self._shed(now)
-        if now >= self._not_before:
+        if now >= self._backoff.not_before:
             for generation in self._missing():
                 self._last_id += 1
                 self._workers[self._last_id] = Member(self._last_id, generation, now, beat=now)
                 yield Spawn(self._last_id, generation, self._policy_of(generation).version)
+
+    def _recycle(self, now: float) -> Iterator[Action]:
+        """Drains a worker whose replacement serves, and picks the next: one at a time, and only out
+        of a generation that is complete.
+        """
+        serving = [
+            worker
+            for worker in self._of(State.READY)
+            if worker.generation == self.generation and not worker.aborted
+        ]
+        wanted = self._wanted(self.generation)
+        for worker in serving:
+            if worker.retiring and len(serving) > wanted:
+                yield self._drain(worker, now)
+                return
+        booting = self._count(self.generation, State.BOOTING)
+        if self._incoming is not None or booting or len(serving) != wanted:
+            return
+        if any(worker.retiring for worker in serving):
+            return
+        for worker in serving:
+            if reason := reason_to_retire(worker, self.policy, self._phase, now):
+                worker.retiring = True
+                yield Announce("info", f"worker {worker.worker_id}: recycled after {reason}")
+                return
 
     def _shed(self, now: float) -> Iterator[Action]:
         """Drains the newest of too many, those that boot before those that serve.
@@ -329,7 +345,8 @@ class Roster:
                 if worker.generation == generation
             ]
             live.sort(key=lambda worker: (worker.state is State.READY, -worker.worker_id))
-            for worker in live[: max(len(live) - self._wanted(generation), 0)]:
+            most = self._wanted(generation) + self._spare(generation)
+            for worker in live[: max(len(live) - most, 0)]:
                 ready = worker.state is State.READY
                 yield self._drain(worker, now) if ready else self._kill(worker, now)
             if live:
@@ -346,13 +363,21 @@ class Roster:
                 for worker in self._workers.values()
                 if worker.state in (State.BOOTING, State.READY) or worker.aborted
             )
-            missing += [generation] * max(self._wanted(generation) - kept, 0)
+            most = self._wanted(generation) + self._spare(generation)
+            missing += [generation] * max(most - kept, 0)
         return missing
 
     def _wanted(self, generation: int) -> int:
         if self._stopping or (generation != self.generation and self._incoming is None):
             return 0
         return self._policy_of(generation).workers
+
+    def _spare(self, generation: int) -> int:
+        """Returns how many workers more there are, for those to be recycled that still serve."""
+        return sum(
+            worker.retiring and not worker.aborted and worker.generation == generation
+            for worker in self._of(State.READY)
+        )
 
     def _policy_of(self, generation: int) -> Policy:
         if generation == self.generation or self._incoming is None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import collections
 import logging
 import os
+import secrets
 import selectors
 import signal
 import time
@@ -77,7 +78,9 @@ class Supervisor:
         self._workers = Workers(
             run_worker, fork, self._selector, global_conf, self._close_in_worker
         )
-        self._roster = Roster(_policy(settings, 0), time.monotonic())
+        self._roster = Roster(
+            _policy(settings, 0), time.monotonic(), secrets.randbelow(1000) / 1000
+        )
         self._notifier = Notifier(os.environ)
         self._started = time.monotonic()
         self._last_reload = ""
@@ -110,7 +113,6 @@ class Supervisor:
                     self._on_signal(number)
                 self._read_channels()
                 self._read_beats()
-                self._workers.measure()
                 self._renew_certificates()
                 self._tell(events.Ticked())
                 if self._halt is None:
@@ -169,6 +171,8 @@ class Supervisor:
     def _read_beats(self) -> None:
         for beat in self._workers.beats():
             self._tell(beat)
+        for measured in self._workers.measured():
+            self._tell(measured)
 
     def _renew_certificates(self) -> None:
         """Hands the workers what certificate files say now, if they have changed."""
@@ -357,6 +361,11 @@ def _policy(settings: Settings, version: int) -> events.Policy:
         boot_timeout=settings.boot_timeout,
         worker_timeout=settings.worker_timeout,
         graceful_timeout=settings.graceful_timeout,
+        max_requests=settings.max_requests,
+        max_requests_jitter=settings.max_requests_jitter,
+        max_worker_lifetime=settings.max_worker_lifetime,
+        max_worker_lifetime_jitter=settings.max_worker_lifetime_jitter,
+        max_worker_rss_bytes=settings.max_worker_rss_bytes,
     )
 
 

@@ -159,11 +159,13 @@ class Workers:
             if beat:
                 yield events.Beat(handle.worker_id, beat)
 
-    def measure(self) -> None:
-        """Brings the gauges up to date where it is time to."""
+    def measured(self) -> Iterator[events.Measured]:
+        """Yields what the gauges say of each worker whose time for it has come."""
         now = time.monotonic()
-        for handle in self._handles.values():
-            handle.gauge.measure(self.scoreboard[handle.slot].words[Word.REQUESTS], now)
+        for handle in self.handles():
+            gauge = handle.gauge
+            if gauge.measure(self.scoreboard[handle.slot].words[Word.REQUESTS], now):
+                yield events.Measured(handle.worker_id, gauge.requests, gauge.rss_bytes)
 
     # Death
 
