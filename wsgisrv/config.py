@@ -163,6 +163,14 @@ class Settings:
         max=86400,
         mutable=True,
     )
+    blocked_warning: float = option(
+        0.25,
+        "Seconds that the hub may be late before the log says, once, what holds it: the stack and the"
+        " request. 0 never looks. Far below worker_timeout.",
+        min=0,
+        max=3600,
+        mutable=True,
+    )
     boot_timeout: float = option(
         120.0,
         "Seconds that a worker may take from fork to READY: importing and loading the app. 0 waits"

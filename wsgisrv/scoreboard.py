@@ -70,6 +70,7 @@ class Real(enum.IntEnum):
     STARTED = 129  # time.monotonic() of the fork
     HUB_LAG = 130  # seconds that the hub's clock last came late
     LATENCY_SUM = 131  # seconds
+    BLOCK_REPORTED = 132  # the BEAT before a block of the hub that is in the log; the master's, too
 
 
 class Slot:

@@ -151,7 +151,9 @@ class Supervisor:
         self._read_channel(handle)
         seconds = time.monotonic() - handle.spawned_at
         reason = f"{handle} {in_words(status)} after {seconds:.1f} s"
-        self._workers.forget(handle, reason)
+        self._workers.forget(
+            handle, reason, was_killed=status is not None and os.WIFSIGNALED(status)
+        )
         exit_code, reason = handle.failure or (BootError.exit_code if status != 0 else 0, reason)
         self._tell(events.Exited(handle.worker_id, reason, exit_code))
 
@@ -171,6 +173,7 @@ class Supervisor:
     def _read_beats(self) -> None:
         for beat in self._workers.beats():
             self._tell(beat)
+        self._workers.report_blocks()
         for measured in self._workers.measured():
             self._tell(measured)
 
@@ -279,7 +282,7 @@ class Supervisor:
             case events.Drain(worker_id):
                 self._drain(worker_id)
             case events.Abort(worker_id):
-                self._workers.kill(worker_id, signal.SIGABRT)
+                self._workers.abort(worker_id)
             case events.Kill(worker_id):
                 self._workers.kill(worker_id, signal.SIGKILL)
             case events.Announce(severity, text):

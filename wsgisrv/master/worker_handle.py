@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from wsgisrv.channel import Channel
+from wsgisrv.dumpfile import DumpFile
 from wsgisrv.master.gauge import Gauge
 
 
@@ -23,6 +24,7 @@ class WorkerHandle:
     slot: int
     pid: int
     channel: Channel
+    dump: DumpFile
     spawned_at: float  # time.monotonic()
     hub: str = ""
     failure: tuple[int, str] | None = None

@@ -18,11 +18,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from wsgisrv.channel import Channel, ChannelClosedError, Message
 from wsgisrv.config import Settings
 from wsgisrv.context import RunWorker, WorkerContext
+from wsgisrv.dumpfile import DumpFile
 from wsgisrv.errors import first_line
 from wsgisrv.master import events
 from wsgisrv.master.listeners import Listener
 from wsgisrv.master.reap import Status, exited
 from wsgisrv.master.spawn import Fork
+from wsgisrv.master.stalls import report_block, report_hang, report_last_stacks
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.scoreboard import Real, Scoreboard, State, Word
 from wsgisrv.tls import TlsFiles
@@ -86,6 +88,7 @@ class Workers:
             raise OSError(errno.EAGAIN, "no slot of the scoreboard is free")
         worker_id, generation = wanted.worker_id, wanted.generation
         ours, theirs = Channel.pair()
+        dump = self._make_dump(ours, theirs)
         slot = self._free_slots.pop()
         board = self.scoreboard.hand_out(slot)
         now = time.monotonic()
@@ -99,6 +102,7 @@ class Workers:
             settings=settings,
             listeners=tuple(listener.socket for listener in listeners),
             channel=theirs,
+            dump=dump,
             tls=tls.contexts,
             scoreboard=self.scoreboard,
             global_conf=self._global_conf,
@@ -107,6 +111,7 @@ class Workers:
             pid = self._spawn_child(self._run_worker, context, lambda: self._close_in_worker(ours))
         except OSError:
             ours.close()
+            dump.close()
             self._free_slots.append(slot)
             raise
         finally:
@@ -114,9 +119,17 @@ class Workers:
         board.words[Word.PID] = pid
         self._selector.register(ours, selectors.EVENT_READ)
         self._handles[worker_id] = WorkerHandle(
-            worker_id, generation, wanted.version, slot, pid, ours, now,
+            worker_id, generation, wanted.version, slot, pid, ours, dump, now,
             last_death=self._deaths.get(slot),
         )  # fmt: skip
+
+    def _make_dump(self, ours: Channel, theirs: Channel) -> DumpFile:
+        try:
+            return DumpFile.make()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
 
     def _close_in_worker(self, ours: Channel) -> None:
         """Runs in: the child. A sibling's channel held open here would hide the master's death."""
@@ -124,6 +137,7 @@ class Workers:
         ours.close()
         for handle in self._handles.values():
             handle.channel.close()
+            handle.dump.close()
 
     # Words
 
@@ -167,6 +181,12 @@ class Workers:
             if gauge.measure(self.scoreboard[handle.slot].words[Word.REQUESTS], now):
                 yield events.Measured(handle.worker_id, gauge.requests, gauge.rss_bytes)
 
+    def report_blocks(self) -> None:
+        """Logs whose hub is blocked where the worker cannot."""
+        now = time.monotonic()
+        for handle in self._handles.values():
+            report_block(handle, self.scoreboard[handle.slot], now)
+
     # Death
 
     def kill(self, worker_id: int, number: signal.Signals) -> None:
@@ -176,6 +196,13 @@ class Workers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._handles[worker_id].pid, number)
 
+    def abort(self, worker_id: int) -> None:
+        """Has a worker that hangs leave its stacks and die: faulthandler sees to both."""
+        if (handle := self._handles.get(worker_id)) is not None:
+            report_hang(handle, self.scoreboard[handle.slot], time.monotonic())
+            handle.dump.clear()
+            self.kill(worker_id, signal.SIGABRT)
+
     def reap(self) -> Iterator[tuple[WorkerHandle, Status]]:
         """Yields each worker that has exited since; the caller lets go of it by ``forget``."""
         by_pid = {handle.pid: handle for handle in self._handles.values()}
@@ -183,10 +210,13 @@ class Workers:
             if pid in by_pid:
                 yield by_pid[pid], status
 
-    def forget(self, handle: WorkerHandle, reason: str) -> None:
+    def forget(self, handle: WorkerHandle, reason: str, *, was_killed: bool) -> None:
         """Drops a worker that was reaped; its slot is free again."""
+        if was_killed:
+            report_last_stacks(handle)
         self._deaths[handle.slot] = (time.monotonic(), reason)
         self._close_channel(handle)
+        handle.dump.close()
         del self._handles[handle.worker_id]
         self.scoreboard[handle.slot].words[Word.STATE] = State.FREE
         self._free_slots.append(handle.slot)

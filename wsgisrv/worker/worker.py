@@ -39,8 +39,10 @@ from wsgisrv.worker.counters import Counters
 from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.pool import RequestPool
 from wsgisrv.worker.preface import Preface
+from wsgisrv.worker.stacks import describe
 from wsgisrv.worker.stream import Stream
 from wsgisrv.worker.tls_socket import TlsSocket
+from wsgisrv.worker.watchdog import Watchdog
 
 _LOG = logging.getLogger("wsgisrv.worker")
 
@@ -52,13 +54,16 @@ class Worker:
         context: from the master.
         app: what answers requests.
         hub: eventlet's hub.
+        watchdog: made before the patching, not started yet.
 
     Raises:
         SystemRefusedError: when the access log cannot be opened.
         ConfigError: when its format is wrong.
     """
 
-    def __init__(self, context: WorkerContext, app: WSGIApplication, hub: Any) -> None:
+    def __init__(
+        self, context: WorkerContext, app: WSGIApplication, hub: Any, watchdog: Watchdog
+    ) -> None:
         settings = context.settings
         self.app = app
         self.hub = hub
@@ -85,6 +90,7 @@ class Worker:
         self.trusted_proxies = Networks(settings.trusted_proxies)
         self._context = context
         self._slot = context.scoreboard[context.slot]
+        self._watchdog = watchdog
         self._rows = list(range(ROWS))  # of the scoreboard, those that no request has
         self._access_log = AccessLog(
             settings.access_log,
@@ -109,6 +115,7 @@ class Worker:
         signal.signal(signal.SIGTERM, self._on_term)
         fd = self._context.channel.fileno()
         self._channel_listener = hub.add(hub.READ, fd, self._on_message, _ignore, None)
+        self._watchdog.start(describe)
         self.clock.start()
         self._slot.words[Word.STATE] = State.READY
         for acceptor in self._acceptors:
@@ -312,6 +319,7 @@ class Worker:
 
     def _on_tick(self, now: float, lag: float) -> None:
         slot = self._slot
+        self._watchdog.on_tick(now, lag)
         slot.reals[Real.BEAT] = now
         slot.reals[Real.HUB_LAG] = lag
         self._siblings = self._find_siblings(now)

@@ -409,8 +409,8 @@ def test_a_replacement_that_cannot_boot_leaves_the_old_worker_serving() -> None:
 
 def test_while_a_replacement_is_delayed_no_second_worker_is_recycled() -> None:
     service = started(dataclasses.replace(POLICY, max_requests=10))
-    assert ids(Spawn, service.tell(Measured(1, 10, 0))) == [3]
-    service.tell(died(3), Measured(2, 10, 0))
+    assert ids(Spawn, service.tell(Measured(2, 10, 0))) == [3]
+    service.tell(died(3), Measured(1, 10, 0))
     assert ids(Spawn, service.pass_time(1)) == [4]
 
 
