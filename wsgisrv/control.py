@@ -10,9 +10,11 @@ answered by the end of the connection, when the master has ended.
     {"command": "scale", "workers": 0}      {"ok": false, "error": "scale: ...", "exit_code": 2}
     {"command": "reload"}                   {"wait": true} ... {"ok": true, "generation": 2}
 
-    status, dump                            reload, logs-reopen
-    stop        now: whether at once        scale       workers: 1 to 256
-    log-level   level: as the option; logger: its name, empty for the root
+    status, logs-reopen         answered at once
+    reload, dump                answered later
+    stop                        now: whether at once (false)
+    scale                       workers: 1 to 256
+    log-level                   level: as the option; logger: its name, empty (the default) for the root
 
 Where it is: the option ``control_socket``. By default each master makes one of its own, named by its pid,
 in a directory of this user's that nobody else may enter, so that a command finds it without being told.
@@ -32,7 +34,7 @@ from wsgisrv.errors import SystemRefusedError
 LINE_BYTES = 4096
 """Longest request."""
 
-ANSWER_BYTES = 16 * 1024 * 1024
+ANSWER_BYTES = 32 * 1024 * 1024
 """Longest answer; a longer dump is cut by the master."""
 
 LEVELS = ("debug", "info", "warning", "error", "critical")

@@ -11,12 +11,18 @@ file sets it back for the other as well.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import tempfile
+from typing import Any
 
 MOST_BYTES = 256 * 1024
 """Read of one dump."""
+
+STACKS_BYTES = 64 * 1024
+"""Most of one worker's stacks as JSON: in a message they must fit into the channel's buffer, whose bytes
+are not all for text."""
 
 _OWN_THREADS = ("worker/watchdog.py",)
 _HEADER = re.compile(
@@ -53,6 +59,14 @@ class DumpFile:
     def read(self) -> str:
         """Returns what is in it, made readable; empty for nothing."""
         return readable(os.pread(self.fd, MOST_BYTES, 0).decode("utf-8", "backslashreplace"))
+
+    def read_stacks(self) -> list[dict[str, Any]] | None:
+        """Returns the stacks that the watchdog wrote, None when it wrote none."""
+        try:
+            found = json.loads(os.pread(self.fd, MOST_BYTES, 0))
+        except ValueError:
+            return None
+        return found if isinstance(found, list) else None
 
     def clear(self) -> None:
         """Empties it."""

@@ -17,7 +17,7 @@ from wsgisrv.control import LEVELS, MOST_WORKERS, Fields
 from wsgisrv.control_client import ask, find_socket
 from wsgisrv.errors import UsageError
 from wsgisrv.options import load
-from wsgisrv.report import status_text
+from wsgisrv.report import dump_text, status_text
 
 
 class _Parser(argparse.ArgumentParser):
@@ -83,6 +83,7 @@ OPERATIONS: Mapping[str, Operation] = {
             "workers", type=_workers, metavar="N", help=f"1 to {MOST_WORKERS}"
         ),
     ),
+    "dump": Operation("show every worker's stacks, with the requests that they run", dump_text),
     "logs-reopen": Operation("reopen the log files", lambda _answer: "log files reopened"),
     "log-level": Operation(
         "change what is logged, in the master and every worker",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from wsgisrv.control import Fields
 
@@ -42,6 +42,28 @@ def _row(worker: Fields) -> list[str]:
         f"{worker['rss_bytes'] / 1024**2:.0f} MiB",
         f"{duration(death['ago'])} ago: {death['reason']}" if death else "-",
     ]
+
+
+_ANSWERED_BY = {
+    "hub": "",
+    "watchdog": ": its hub is blocked",
+    "signal": ": its hub is blocked, and its interpreter too; its threads and requests",
+    "": ": no answer",
+}
+
+
+def dump_text(answer: Fields) -> str:
+    """Returns every worker's stacks, each with its requests in front of it."""
+    return "\n\n".join(part for worker in answer["workers"] for part in _stacks(worker))
+
+
+def _stacks(worker: Fields) -> Iterator[str]:
+    yield f"worker {worker['id']} (pid {worker['pid']}){_ANSWERED_BY[worker['answered_by']]}"
+    for stack in worker["stacks"]:
+        count = stack["count"]
+        requests = [f"  {request}" for request in stack["requests"]]
+        head = f"{count} {stack['kind']}{'s'[: count != 1]}:"
+        yield "\n".join([head, *requests, stack["text"]])
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

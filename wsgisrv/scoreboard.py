@@ -1,6 +1,7 @@
 """The scoreboard: an anonymous shared mapping with one fixed slot for each worker.
 
-Rules: a worker writes its own slot only, without locks or syscalls; anybody reads. A reader may see one
+Rules: a worker writes its own slot only, without locks or syscalls; anybody reads. The master writes the
+two words that say so. A reader may see one
 counter newer than its neighbour, never a torn one: each is an aligned 64-bit word. The master clears a
 slot before it hands it out again. Must not import eventlet.
 
@@ -60,6 +61,7 @@ class Word(enum.IntEnum):
     STATUS_3XX = 14
     STATUS_4XX = 15
     STATUS_5XX = 16
+    DUMP_ASKED = 17  # by the master, of the watchdog: counts up
     LATENCY = 32  # len(LATENCY_BOUNDS) + 1 words from here on
 
 

@@ -45,6 +45,9 @@ class Service(Protocol):
     def reopen_logs(self) -> None:
         """Has the log files opened anew."""
 
+    def dump(self, asker: Asker) -> None:
+        """Has every worker's stacks gathered, and ``asker`` answered with them."""
+
     def set_log_level(self, level: str, logger: str) -> None:
         """Logs from another level on, here and in every worker."""
 
@@ -68,6 +71,7 @@ class Commands:
             "reload": self._reload,
             "stop": self._stop,
             "scale": self._scale,
+            "dump": self._dump,
             "logs-reopen": self._reopen_logs,
             "log-level": self._set_log_level,
         }
@@ -130,6 +134,10 @@ class Commands:
             raise UsageError(f"scale: workers are a whole number from 1 to {MOST_WORKERS}")
         self._service.scale(workers)
         asker.answer({"ok": True, "workers": workers})
+
+    def _dump(self, _fields: Fields, asker: Asker) -> None:
+        asker.answer({"wait": True}, is_last=False)
+        self._service.dump(asker)
 
     def _reopen_logs(self, _fields: Fields, asker: Asker) -> None:
         self._service.reopen_logs()

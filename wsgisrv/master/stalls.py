@@ -44,7 +44,12 @@ def report_last_stacks(handle: WorkerHandle) -> None:
 
 def in_flight(slot: Slot, now: float) -> str:
     """Returns the requests that run in a worker, oldest first, in words."""
-    found = slot.requests_in_flight()
-    named = ", ".join(f"{line} ({now - started:.2f} s old)" for started, line in found[:_NAMED])
+    found = requests_in_flight(slot, now)
+    named = ", ".join(found[:_NAMED])
     more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     return f"in flight: {named}{more}" if found else "no request is in flight"
+
+
+def requests_in_flight(slot: Slot, now: float) -> list[str]:
+    """Returns each request's line and age, oldest first."""
+    return [f"{line} ({now - started:.2f} s old)" for started, line in slot.requests_in_flight()]

@@ -25,9 +25,10 @@ from wsgisrv.context import RunWorker
 from wsgisrv.control import Fields
 from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, WsgisrvError
 from wsgisrv.master import events
-from wsgisrv.master.commands import Commands
+from wsgisrv.master.commands import Asker, Commands
 from wsgisrv.master.control_server import ControlServer
 from wsgisrv.master.cpus import usable_cpus
+from wsgisrv.master.dumps import Dumps
 from wsgisrv.master.listeners import Listener
 from wsgisrv.master.member import State
 from wsgisrv.master.notify import Notifier
@@ -84,6 +85,7 @@ class Supervisor:
         self._notifier = Notifier(os.environ)
         self._started = time.monotonic()
         self._last_reload = ""
+        self._dumps = Dumps(self._workers)
         self._commands = Commands(self)
         self._control = (
             ControlServer(control, self._selector, self._commands.obey, time.monotonic)
@@ -127,11 +129,13 @@ class Supervisor:
 
     def _sleep(self) -> None:
         now = time.monotonic()
-        for key, mask in self._selector.select(max(self._roster.next_deadline(now) - now, 0.0)):
+        due = min(self._roster.next_deadline(now), self._dumps.deadline() or now + 1.0)
+        for key, mask in self._selector.select(max(due - now, 0.0)):
             if key.data is not None:  # a control connection; all else is looked at in any case
                 key.data(mask)
         if self._control is not None:
             self._control.expire()
+        self._dumps.tick()
 
     def _tell(self, event: events.Event) -> None:
         self._events.append(event)
@@ -154,6 +158,7 @@ class Supervisor:
         self._workers.forget(
             handle, reason, was_killed=status is not None and os.WIFSIGNALED(status)
         )
+        self._dumps.on_exit(handle)
         exit_code, reason = handle.failure or (BootError.exit_code if status != 0 else 0, reason)
         self._tell(events.Exited(handle.worker_id, reason, exit_code))
 
@@ -167,6 +172,8 @@ class Supervisor:
                 handle.hub = str(message.fields.get("hub", ""))
                 _LOG.debug("%s is ready", handle)
                 self._tell(events.BecameReady(handle.worker_id))
+            elif message.kind is Kind.STACKS:
+                self._dumps.on_stacks(handle, message.fields)
             elif message.kind is Kind.FAILED:
                 handle.failure = (int(message.fields["exit_code"]), str(message.fields["reason"]))
 
@@ -266,6 +273,10 @@ class Supervisor:
         """Has every worker open its log files anew."""
         self._workers.tell_all(Message(Kind.REOPEN))
         _LOG.info("log files reopened")
+
+    def dump(self, asker: Asker) -> None:
+        """Has every worker's stacks gathered, and ``asker`` answered with them."""
+        self._dumps.begin(asker)
 
     def set_log_level(self, level: str, logger: str) -> None:
         """Logs from another level on; workers that are forked later inherit it."""

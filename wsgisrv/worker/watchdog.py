@@ -16,25 +16,32 @@ from __future__ import annotations
 
 import _thread
 import faulthandler
+import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
-from wsgisrv.dumpfile import DumpFile
+from wsgisrv.dumpfile import STACKS_BYTES, DumpFile
 from wsgisrv.logs import log_stack, write_now
-from wsgisrv.scoreboard import BEAT_SECONDS, Real, Slot
+from wsgisrv.scoreboard import BEAT_SECONDS, Real, Slot, Word
 
 _LOG = logging.getLogger("wsgisrv.worker")
 
 # Taken here, before any patching.
 _start_thread = _thread.start_new_thread
 _sleep = time.sleep
+_write = os.write
 _get_ident = _thread.get_ident
 
 Describe = Callable[[FrameType], tuple[str, str]]
 """Returns of a stack, by its innermost frame: the request that it runs, and its text."""
+
+AllStacks = Callable[[int], list[dict[str, Any]]]
+"""Returns every stack in so many bytes at most."""
 
 
 class Watchdog:
@@ -51,12 +58,12 @@ class Watchdog:
         self._hub_thread = 0
         self._beat = 0.0
 
-    def start(self, describe: Describe) -> None:
+    def start(self, describe: Describe, all_stacks: AllStacks) -> None:
         """Begins to watch. Runs in: hub."""
         if self._warning:
             self._hub_thread = _get_ident()
             self._arm(time.monotonic())
-            _start_thread(self._watch, (describe,))
+            _start_thread(self._watch, (describe, all_stacks))
 
     # Runs in: hub
 
@@ -84,12 +91,16 @@ class Watchdog:
 
     # Runs in: the native thread
 
-    def _watch(self, describe: Describe) -> None:
+    def _watch(self, describe: Describe, all_stacks: AllStacks) -> None:
         step = min(max(self._warning / 4, 0.02), BEAT_SECONDS)
         woke = time.monotonic()
+        dumped = self._slot.words[Word.DUMP_ASKED]
         while True:
             _sleep(step)
             now = time.monotonic()
+            if (asked := self._slot.words[Word.DUMP_ASKED]) != dumped:
+                dumped = asked
+                _write(self._dump.fd, json.dumps(all_stacks(STACKS_BYTES)).encode())
             # If this thread itself came late, the process was stopped or the GIL held: what the hub
             # does at this moment would say nothing about it.
             if now - woke < step + self._warning:

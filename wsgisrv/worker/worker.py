@@ -39,7 +39,7 @@ from wsgisrv.worker.counters import Counters
 from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.pool import RequestPool
 from wsgisrv.worker.preface import Preface
-from wsgisrv.worker.stacks import describe
+from wsgisrv.worker.stacks import all_stacks, describe
 from wsgisrv.worker.stream import Stream
 from wsgisrv.worker.tls_socket import TlsSocket
 from wsgisrv.worker.watchdog import Watchdog
@@ -115,7 +115,7 @@ class Worker:
         signal.signal(signal.SIGTERM, self._on_term)
         fd = self._context.channel.fileno()
         self._channel_listener = hub.add(hub.READ, fd, self._on_message, _ignore, None)
-        self._watchdog.start(describe)
+        self._watchdog.start(describe, all_stacks)
         self.clock.start()
         self._slot.words[Word.STATE] = State.READY
         for acceptor in self._acceptors:
@@ -167,6 +167,10 @@ class Worker:
                 self._access_log.reopen()
             except SystemRefusedError as error:
                 _LOG.error("%s; the old file stays open", error)
+        elif message.kind is Kind.DUMP:
+            stacks = all_stacks(message.fields["most_bytes"])
+            answer = {"token": message.fields["token"], "stacks": stacks}
+            self._context.channel.send(Message(Kind.STACKS, answer))
         elif message.kind is Kind.LOG_LEVEL:
             logs.set_level(message.fields["level"], message.fields["logger"])
         elif message.kind is Kind.TLS:

@@ -40,6 +40,9 @@ class Told:
     def reopen_logs(self) -> None:
         self.calls.append(("reopen",))
 
+    def dump(self, asker: object) -> None:
+        self.calls.append(("dump",))
+
     def set_log_level(self, level: str, logger: str) -> None:
         self.calls.append(("level", level, logger))
 
