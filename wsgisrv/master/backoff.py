@@ -22,18 +22,24 @@ class Backoff:
 
     def __init__(self, now: float) -> None:
         self.not_before = now
-        self._early_deaths = 0
+        self._rounds = 0
+        self.deaths = 0  # early ones in a row
 
-    def note_death(self, worker: Member, now: float) -> float:
-        """Returns the seconds of a delay that begins now for this death; 0 for none."""
+    def note_death(self, worker: Member, now: float) -> float | None:
+        """Returns the seconds of the delay that begins now for this death.
+
+        None for no delay after a long life, 0 for an early death during a delay: workers that die
+        together are one reason to wait.
+        """
         if worker.ready_at is not None and (worker.aborted or now - worker.ready_at >= LONG_ENOUGH):
-            self._early_deaths = 0
-            return 0.0
+            self.forget_deaths()
+            return None
+        self.deaths += 1
         if now < self.not_before:
-            return 0.0  # workers that die together are one early death
-        delay: float = min(FIRST_DELAY * 2**self._early_deaths, LONGEST_DELAY)
+            return 0.0
+        delay: float = min(FIRST_DELAY * 2**self._rounds, LONGEST_DELAY)
         self.not_before = now + delay
-        self._early_deaths = min(self._early_deaths + 1, 16)
+        self._rounds = min(self._rounds + 1, 16)
         return delay
 
     def forgive(self, gap: float) -> None:
@@ -42,4 +48,4 @@ class Backoff:
 
     def forget_deaths(self) -> None:
         """Others serve now: the next early death is the first."""
-        self._early_deaths = 0
+        self._rounds = self.deaths = 0

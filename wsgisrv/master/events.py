@@ -179,7 +179,7 @@ class Announce:
     """Tell the operator.
 
     Args:
-        severity: ``info``, ``warning`` or ``error``.
+        severity: ``debug``, ``info``, ``warning`` or ``error``.
     """
 
     severity: str

@@ -179,9 +179,14 @@ class Roster:
         if not self._was_ready:
             yield from self._fail_start(reason, exit_code, now)
             return
-        yield Announce("warning", reason)
-        if delay := self._backoff.note_death(worker, now):
-            yield Announce("warning", f"workers die early; the next is spawned in {delay:g} s")
+        delay = self._backoff.note_death(worker, now)
+        # In a crash loop of many workers one line a round says it all; status has each one's reason.
+        yield Announce("debug" if delay == 0.0 else "warning", reason)
+        if delay:
+            deaths = self._backoff.deaths
+            yield Announce(
+                "warning", f"workers die early, {deaths} so far; the next is spawned in {delay:g} s"
+            )
 
     def _fail_start(self, reason: str, exit_code: int, now: float) -> Iterator[Action]:
         self._halt = Halt(exit_code or BOOT_FAILED, reason)

@@ -171,7 +171,11 @@ def test_a_death_is_announced_with_its_reason() -> None:
 
 def test_workers_that_die_together_are_one_early_death() -> None:
     service = started(dataclasses.replace(POLICY, workers=8))
-    service.tell(*(died(worker_id) for worker_id in range(1, 9)))
+    wanted = service.tell(*(died(worker_id) for worker_id in range(1, 9)))
+    assert [a.text for a in wanted if isinstance(a, Announce) and a.severity != "debug"] == [
+        "worker 1 died",
+        "workers die early, 1 so far; the next is spawned in 0.5 s",
+    ]
     assert len(ids(Spawn, service.pass_time(1))) == 8
 
 
