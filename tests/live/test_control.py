@@ -58,6 +58,24 @@ def test_the_socket_of_a_master_that_was_killed_is_replaced(tmp_path: Path) -> N
         assert answer_of(path, "status")["pid"] == server.pid
 
 
+def test_a_worker_that_outlives_its_master_does_not_hold_the_socket(tmp_path: Path) -> None:
+    with (
+        operated("tests.apps.basic:slow", tmp_path, workers=1) as (server, path),
+        server.connect() as client,
+    ):
+        client.send(b"GET /?2 HTTP/1.1\r\nHost: test\r\n\r\n")
+        wait_status(path, in_flight)
+        with connected(path) as waiting:
+            server.signal(signal.SIGKILL)
+            assert at_end(waiting)
+            assert refusal_of("status", "--control-socket", path) == (
+                69,
+                f"{path}: nobody answers: the master that made it is gone",
+            )
+        assert client.response().status == 200
+        kill_master(server)
+
+
 def test_the_socket_of_a_live_master_is_refused(tmp_path: Path) -> None:
     with operated(PID, tmp_path, workers=1) as (first, path):
         ini = tmp_path / "api-paste.ini"

@@ -61,7 +61,10 @@ def wait_status(path: str, holds: Callable[[Any], object]) -> Any:
 
 def kill_master(server: Server) -> None:
     """Kills the master and waits until its workers, which drain, are gone as well."""
-    descriptors = [os.pidfd_open(pid) for pid in server.wait_ready()]
+    descriptors = []
+    for pid in server.wait_ready():
+        with contextlib.suppress(ProcessLookupError):
+            descriptors.append(os.pidfd_open(pid))
     server.signal(signal.SIGKILL)
     server.wait_exit()
     for descriptor in descriptors:
