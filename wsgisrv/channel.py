@@ -1,7 +1,7 @@
 """The channel: one socket pair between the master and each worker, carrying lines of JSON.
 
 Rules: both ends are non-blocking and nobody waits for the other; EOF means that the other side died.
-READY and FAILED go up to the master; DRAIN, REOPEN, DUMP and TLS go down to a
+READY, FAILED and STACKS go up to the master; DRAIN, REOPEN, DUMP, TLS and LOG_LEVEL go down to a
 worker.
 Must not import eventlet: a worker's hub watches ``fileno()`` and calls ``receive()``.
 
@@ -26,7 +26,9 @@ class Kind(enum.Enum):
     FAILED = "failed"  # worker -> master: it cannot boot; fields: exit_code, reason
     DRAIN = "drain"  # master -> worker: accept no more, finish, exit 0
     REOPEN = "reopen"  # master -> worker: reopen the log files
-    DUMP = "dump"  # master -> worker: log every greenlet's stack
+    DUMP = "dump"  # master -> worker: send every stack; fields: token, most_bytes
+    STACKS = "stacks"  # worker -> master: they are these; fields: token, stacks
+    LOG_LEVEL = "log_level"  # master -> worker: log from here on; fields: level, logger
     TLS = "tls"  # master -> worker: other certificates; fields: tls.Material's
 
 

@@ -7,6 +7,7 @@ stderr and the exit code of its class, never in a traceback. Imports nothing tha
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import os
 import sys
@@ -18,6 +19,7 @@ from oslo_config import cfg
 from wsgisrv import __version__, logs
 from wsgisrv.context import WorkerContext
 from wsgisrv.errors import SystemRefusedError, UsageError, WsgisrvError, first_line
+from wsgisrv.operate import OPERATIONS, operate
 from wsgisrv.options import Loaded, load
 
 _LOG = logging.getLogger("wsgisrv")
@@ -144,6 +146,10 @@ def _demo(args: Sequence[str]) -> int:
 COMMANDS: Mapping[str, Command] = {
     "serve": Command(_serve, "serve a paste-deployed app"),
     "demo": Command(_demo, "serve the demo API"),
+    **{
+        name: Command(functools.partial(operate, name), operation.help)
+        for name, operation in OPERATIONS.items()
+    },
 }
 
 
@@ -157,6 +163,7 @@ def _run(
         global_conf: what the command adds to the paste file's [DEFAULT], out of its own options.
     """
     from wsgisrv.deploy import check_readable
+    from wsgisrv.master.control_socket import open_control_socket
     from wsgisrv.master.listeners import inherited_listeners, open_listeners
     from wsgisrv.master.signals import SignalPipe, StopAskedError
     from wsgisrv.master.socket_options import SocketOptions
@@ -187,6 +194,12 @@ def _run(
         )
     except StopAskedError:
         return 0
+    try:
+        control = open_control_socket(settings.control_socket, os.environ)
+    except WsgisrvError:
+        for listener in listeners:
+            listener.close()
+        raise
     supervisor = Supervisor(
         settings,
         listeners,
@@ -195,6 +208,7 @@ def _run(
         global_conf=added,
         tls=tls,
         signals=signals,
+        control=control,
     )
     return supervisor.run()
 

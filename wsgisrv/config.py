@@ -204,6 +204,14 @@ class Settings:
         max=86400,
         mutable=True,
     )
+    blocked_warning: float = option(
+        0.25,
+        "Seconds that the hub may be late before the log says, once, what holds it: the stack and the"
+        " request. 0 never looks. Far below worker_timeout.",
+        min=0,
+        max=3600,
+        mutable=True,
+    )
     boot_timeout: float = option(
         120.0,
         "Seconds that a worker may take from fork to READY: importing and loading the app. 0 waits"
@@ -218,6 +226,40 @@ class Settings:
         min=0,
         max=86400,
         mutable=True,
+    )
+
+    # Recycling: a worker is drained when its replacement is ready, one at a time
+    max_requests: int = option(
+        0,
+        "Responses after which a worker is replaced by a fresh one, for apps that leak. 0 sets no"
+        " limit.",
+        min=0,
+        max=1_000_000_000,
+    )
+    max_requests_jitter: int = option(
+        0,
+        "Most that is added to max_requests, by a different share for each worker, so that they are"
+        " not due together.",
+        min=0,
+        max=1_000_000_000,
+    )
+    max_worker_lifetime: float = option(
+        0.0,
+        "Seconds after which a worker is replaced by a fresh one. 0 sets no limit.",
+        min=0,
+        max=31_536_000,
+    )
+    max_worker_lifetime_jitter: float = option(
+        0.0,
+        "Most seconds that are added to max_worker_lifetime, as for max_requests_jitter.",
+        min=0,
+        max=31_536_000,
+    )
+    max_worker_rss_bytes: int = option(
+        0,
+        "Resident memory at which a worker is replaced by a fresh one, looked at once a second from"
+        " 5 s after it was ready. 0 sets no limit. Well above what the app needs under load.",
+        min=0,
     )
 
     # The worker
@@ -249,6 +291,16 @@ class Settings:
         "Least severe level that the server logs on stderr.",
         choices=("debug", "info", "warning", "error", "critical"),
         mutable=True,
+    )
+
+    # Control
+    control_socket: str = option(
+        "auto",
+        "Path of the unix socket by which wsgisrv status, reload, stop and the others speak to the"
+        " master; only its own user and root may. auto makes one in $XDG_RUNTIME_DIR/wsgisrv,"
+        " /run/wsgisrv (root) or ~/.local/state/wsgisrv/run, where the commands look for it; off"
+        " makes none.",
+        metavar="PATH",
     )
 
     # Limits on a request (RFC 9112 and RFC 9110 name no figure but the first)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from wsgisrv.channel import Channel
 from wsgisrv.config import Settings
+from wsgisrv.dumpfile import DumpFile
 from wsgisrv.scoreboard import Scoreboard
 from wsgisrv.tls import TlsContexts
 
@@ -26,6 +27,7 @@ class WorkerContext:
         settings: the options as they were when the worker was spawned.
         listeners: bound, listening, non-blocking sockets, shared with the siblings: never shut down.
         channel: the worker's end.
+        dump: where faulthandler leaves stacks.
         scoreboard: the whole of it; the worker writes only its own slot.
         global_conf: values that the command adds to the paste file's ``[DEFAULT]``.
         tls: what TCP connections are encrypted with; None for plain ones.
@@ -37,6 +39,7 @@ class WorkerContext:
     settings: Settings
     listeners: tuple[socket.socket, ...]
     channel: Channel
+    dump: DumpFile
     scoreboard: Scoreboard
     global_conf: Mapping[str, str]
     tls: TlsContexts | None = None

@@ -28,6 +28,18 @@ class AddressInUseError(WsgisrvError):
     exit_code = 69
 
 
+class ReloadError(WsgisrvError):
+    """Raised by ``wsgisrv reload`` when the new generation cannot serve: the old one does, as before."""
+
+    exit_code = 1
+
+
+class UnavailableError(WsgisrvError):
+    """Raised by the commands that speak to a master: none is there, or it does not answer."""
+
+    exit_code = 69
+
+
 class BootError(WsgisrvError):
     """Raised by the master when workers die while booting: the log line before it names the cause."""
 

@@ -18,6 +18,7 @@ import os
 import re
 import select
 import sys
+import time
 from typing import Any
 
 _STDERR = 2
@@ -82,6 +83,50 @@ def setup(level: str) -> None:
     root.addHandler(StderrHandler())
     root.setLevel(level.upper())
     logging.captureWarnings(True)
+
+
+def set_level(level: str, logger: str = "") -> None:
+    """Changes from which level on a logger's records are written.
+
+    Args:
+        level: as for ``setup``.
+        logger: its name; empty for the root, from which all inherit.
+    """
+    logging.getLogger(logger).setLevel(level.upper())
+
+
+def log_stack(logger: logging.Logger, level: int, text: str, stack: str) -> None:
+    """Logs ``text`` with a stack on lines of its own behind it."""
+    if logger.isEnabledFor(level):
+        logger.handle(
+            logger.makeRecord(
+                logger.name, level, "", 0, text, (), exc_info=None, sinfo=_printable(stack)
+            )
+        )
+
+
+def write_now(logger: logging.Logger, level: int, text: str, stack: str) -> None:
+    """Writes such a record without taking a lock. Runs in: native thread, beside a hub that hangs.
+
+    Whoever hangs may hold a lock of logging's, and the patched threading module, which a record asks
+    for its thread's name, knows greenlets only; so the record is put together by hand.
+    """
+    if level < logger.getEffectiveLevel():
+        return
+    now = time.time()
+    record = object.__new__(logging.LogRecord)
+    record.__dict__.update(
+        name=logger.name, levelname=logging.getLevelName(level), msg=text, args=(), created=now,
+        msecs=now % 1 * 1000, process=os.getpid(), exc_info=None, exc_text=None,
+        stack_info=_printable(stack),
+    )  # fmt: skip
+    write_whole(
+        _STDERR, (LineFormatter().format(record) + "\n").encode("utf-8", "backslashreplace")
+    )
+
+
+def _printable(stack: str) -> str:
+    return "\n".join(_CONTROL.sub(_escaped, line) for line in stack.rstrip().split("\n"))
 
 
 def after_patch() -> None:

@@ -1,6 +1,7 @@
 """The scoreboard: an anonymous shared mapping with one fixed slot for each worker.
 
-Rules: a worker writes its own slot only, without locks or syscalls; anybody reads. A reader may see one
+Rules: a worker writes its own slot only, without locks or syscalls; anybody reads. The master writes the
+two words that say so. A reader may see one
 counter newer than its neighbour, never a torn one: each is an aligned 64-bit word. The master clears a
 slot before it hands it out again. Must not import eventlet.
 
@@ -21,6 +22,9 @@ ROWS = (SLOT_BYTES - WORDS_BYTES) // ROW_BYTES
 LINE_BYTES = ROW_BYTES - 10
 _ROW = struct.Struct(f"=dH{LINE_BYTES}s")  # started, 0.0 when nothing is there; length; line
 _ROW_REALS = ROW_BYTES // 8
+
+BEAT_SECONDS = 0.25
+"""How often a worker whose hub is free beats."""
 
 LATENCY_BOUNDS = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
@@ -57,6 +61,7 @@ class Word(enum.IntEnum):
     STATUS_3XX = 14
     STATUS_4XX = 15
     STATUS_5XX = 16
+    DUMP_ASKED = 17  # by the master, of the watchdog: counts up
     LATENCY = 32  # len(LATENCY_BOUNDS) + 1 words from here on
 
 
@@ -67,6 +72,7 @@ class Real(enum.IntEnum):
     STARTED = 129  # time.monotonic() of the fork
     HUB_LAG = 130  # seconds that the hub's clock last came late
     LATENCY_SUM = 131  # seconds
+    BLOCK_REPORTED = 132  # the BEAT before a block of the hub that is in the log; the master's, too
 
 
 class Slot:

@@ -17,6 +17,7 @@ class Policy:
         boot_timeout: 0 waits for ever.
         worker_timeout: 0 waits for ever.
         graceful_timeout: 0 does not wait.
+        max_requests, max_worker_lifetime, max_worker_rss_bytes: 0 sets no limit.
     """
 
     version: int
@@ -24,6 +25,11 @@ class Policy:
     boot_timeout: float
     worker_timeout: float
     graceful_timeout: float
+    max_requests: int = 0
+    max_requests_jitter: int = 0
+    max_worker_lifetime: float = 0.0
+    max_worker_lifetime_jitter: float = 0.0
+    max_worker_rss_bytes: int = 0
 
 
 # Events
@@ -57,6 +63,15 @@ class Beat:
 
     worker_id: int
     at: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Measured:
+    """The worker has answered so many requests, and has so much memory."""
+
+    worker_id: int
+    requests: int
+    rss_bytes: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -94,6 +109,13 @@ class ResizeRequested:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ScaleRequested:
+    """So many workers are wanted, 1 at least."""
+
+    workers: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class StopRequested:
     """The service is to end.
 
@@ -109,10 +131,12 @@ Event = (
     | SpawnFailed
     | BecameReady
     | Beat
+    | Measured
     | Exited
     | Ticked
     | ReloadRequested
     | ResizeRequested
+    | ScaleRequested
     | StopRequested
 )
 
@@ -155,7 +179,7 @@ class Announce:
     """Tell the operator.
 
     Args:
-        severity: ``info``, ``warning`` or ``error``.
+        severity: ``debug``, ``info``, ``warning`` or ``error``.
     """
 
     severity: str

@@ -11,9 +11,9 @@ brings a second, which serves beside the first until every one of its workers is
 from __future__ import annotations
 
 import dataclasses
-import enum
 from collections.abc import Iterator
 
+from wsgisrv.master.backoff import Backoff
 from wsgisrv.master.events import (
     Abort,
     Action,
@@ -25,10 +25,12 @@ from wsgisrv.master.events import (
     Exited,
     Halt,
     Kill,
+    Measured,
     Policy,
     ReloadFailed,
     ReloadRequested,
     ResizeRequested,
+    ScaleRequested,
     Serving,
     Spawn,
     Spawned,
@@ -36,16 +38,8 @@ from wsgisrv.master.events import (
     StopRequested,
     Ticked,
 )
-
-LONG_ENOUGH = 5.0
-"""Seconds after READY from which a worker's death is no sign of a crash loop."""
-
-FIRST_DELAY = 0.5
-LONGEST_DELAY = 30.0
-"""Seconds before a replacement is spawned, doubled for each early death in a row."""
-
-ABORT_SECONDS = 2.0
-"""Seconds that a stuck worker has to dump its stacks before it is killed."""
+from wsgisrv.master.member import Member, State
+from wsgisrv.master.recycling import reason_to_retire
 
 MOST_WORKERS = 256
 """Of one generation."""
@@ -58,44 +52,25 @@ BOOT_FAILED = 70
 """Exit code of a start that a worker ended without a word (sysexits.h, EX_SOFTWARE)."""
 
 
-class State(enum.Enum):
-    """Where a worker stands, as the master sees it."""
-
-    BOOTING = "booting"
-    READY = "ready"
-    DRAINING = "draining"
-    KILLED = "killed"
-
-
-@dataclasses.dataclass(slots=True)
-class _Worker:
-    worker_id: int
-    generation: int
-    since: float  # when it came into its state
-    state: State = State.BOOTING
-    beat: float = 0.0
-    ready_at: float | None = None
-    aborted: bool = False  # for its own fault: it hung, or did not get ready in time
-
-
 class Roster:
     """Args:
     policy: the options that it keeps to.
     now: seconds on the clock that every later ``now`` is of.
+    phase: 0 to 1, another one in each master (wsgisrv.master.recycling).
     """
 
-    def __init__(self, policy: Policy, now: float) -> None:
+    def __init__(self, policy: Policy, now: float, phase: float = 0.0) -> None:
         self.policy = policy
+        self._phase = phase
         self.generation = 1  # of the workers that serve
         self._incoming: Policy | None = None  # of a reload under way
         self._queued: Policy | None = None  # of the reload that follows it
-        self._workers: dict[int, _Worker] = {}
+        self._workers: dict[int, Member] = {}
         self._last_id = 0
         self._newest = 1
         self._was_ready = False  # whether a worker ever was, in this master
         self._announced = False  # whether the generation is known to serve
-        self._early_deaths = 0
-        self._not_before = now
+        self._backoff = Backoff(now)
         self._heard = now  # of the last event
         self._stopping: StopRequested | None = None
         self._halt = Halt(0, "")
@@ -107,11 +82,21 @@ class Roster:
         """Returns the state of every worker that has not exited."""
         return {worker.worker_id: worker.state for worker in self._workers.values()}
 
+    @property
+    def latest_policy(self) -> Policy:
+        """Of the generation that will serve in the end: newer than ``policy`` during a reload."""
+        return self._queued or self._incoming or self.policy
+
+    @property
+    def reload_version(self) -> int | None:
+        """Of the settings of the reload under way, None when there is none."""
+        return self._incoming.version if self._incoming is not None else None
+
     def next_deadline(self, now: float) -> float:
         """Returns the time at which a Ticked would change something, at most a second away."""
         due = now + 1.0
-        if self._missing() and self._not_before > now:
-            due = min(due, self._not_before)
+        if self._missing() and self._backoff.not_before > now:
+            due = min(due, self._backoff.not_before)
         for worker in self._workers.values():
             deadline = self._deadline_of(worker)
             if deadline is not None and deadline > now:
@@ -131,7 +116,7 @@ class Roster:
 
     def _on(self, event: Event, now: float) -> Iterator[Action]:
         match event:
-            case Spawned() | Beat() | BecameReady():
+            case Spawned() | Beat() | Measured() | BecameReady():
                 yield from self._on_sign_of_life(event, now)
             case SpawnFailed(worker_id, reason):
                 yield from self._on_exit(worker_id, reason, 71, now)
@@ -141,19 +126,23 @@ class Roster:
                 yield from self._on_tick(now)
             case ReloadRequested(policy):
                 yield from self._on_reload(policy, now)
-            case ResizeRequested(by):
-                yield from self._on_resize(by)
+            case ResizeRequested() | ScaleRequested():
+                yield from self._on_resize(event)
             case StopRequested():
                 yield from self._on_stop(event, now)
 
     # Life and death of one worker
 
-    def _on_sign_of_life(self, event: Spawned | Beat | BecameReady, now: float) -> Iterator[Action]:
+    def _on_sign_of_life(
+        self, event: Spawned | Beat | Measured | BecameReady, now: float
+    ) -> Iterator[Action]:
         worker = self._workers.get(event.worker_id)
         if worker is None:
             return
         if isinstance(event, Beat):
             worker.beat = max(worker.beat, event.at)
+        elif isinstance(event, Measured):
+            worker.requests, worker.rss_bytes = event.requests, event.rss_bytes
         elif isinstance(event, Spawned):
             worker.since = worker.beat = now
         elif worker.state is State.BOOTING:
@@ -190,20 +179,14 @@ class Roster:
         if not self._was_ready:
             yield from self._fail_start(reason, exit_code, now)
             return
-        yield Announce("warning", reason)
-        yield from self._delay(worker, now)
-
-    def _delay(self, worker: _Worker, now: float) -> Iterator[Action]:
-        """Decides when the replacement may come: at once after a long life, else later and later."""
-        if worker.ready_at is not None and (worker.aborted or now - worker.ready_at >= LONG_ENOUGH):
-            self._early_deaths = 0
-            return
-        if now < self._not_before:
-            return  # workers that die together are one early death
-        delay = min(FIRST_DELAY * 2**self._early_deaths, LONGEST_DELAY)
-        self._not_before = now + delay
-        self._early_deaths = min(self._early_deaths + 1, 16)
-        yield Announce("warning", f"workers die early; the next is spawned in {delay:g} s")
+        delay = self._backoff.note_death(worker, now)
+        # In a crash loop of many workers one line a round says it all; status has each one's reason.
+        yield Announce("debug" if delay == 0.0 else "warning", reason)
+        if delay:
+            deaths = self._backoff.deaths
+            yield Announce(
+                "warning", f"workers die early, {deaths} so far; the next is spawned in {delay:g} s"
+            )
 
     def _fail_start(self, reason: str, exit_code: int, now: float) -> Iterator[Action]:
         self._halt = Halt(exit_code or BOOT_FAILED, reason)
@@ -224,21 +207,12 @@ class Roster:
         for worker in self._workers.values():
             worker.since += gap
             worker.beat += gap
-        self._not_before += gap
+        self._backoff.forgive(gap)
 
-    def _deadline_of(self, worker: _Worker) -> float | None:
-        policy = self._policy_of(worker.generation)
-        if worker.aborted and worker.state is State.READY:
-            return worker.since + ABORT_SECONDS
-        if worker.state is State.READY:
-            return worker.beat + policy.worker_timeout if policy.worker_timeout else None
-        if worker.state is State.BOOTING:
-            return worker.since + policy.boot_timeout if policy.boot_timeout else None
-        if worker.state is State.DRAINING:
-            return worker.since + policy.graceful_timeout
-        return None
+    def _deadline_of(self, worker: Member) -> float | None:
+        return worker.deadline(self._policy_of(worker.generation))
 
-    def _on_overdue(self, worker: _Worker, now: float) -> Iterator[Action]:
+    def _on_overdue(self, worker: Member, now: float) -> Iterator[Action]:
         if worker.state is State.READY and not worker.aborted:
             seconds = now - worker.beat
             yield Announce("error", f"worker {worker.worker_id} has not beaten for {seconds:.0f} s")
@@ -253,12 +227,12 @@ class Roster:
             worker.aborted = True  # its death is a failure to boot, not a wish of ours
         yield self._kill(worker, now)
 
-    def _kill(self, worker: _Worker, now: float) -> Kill:
+    def _kill(self, worker: Member, now: float) -> Kill:
         worker.state = State.KILLED
         worker.since = now
         return Kill(worker.worker_id)
 
-    def _drain(self, worker: _Worker, now: float) -> Drain:
+    def _drain(self, worker: Member, now: float) -> Drain:
         worker.state = State.DRAINING
         worker.since = now
         return Drain(worker.worker_id)
@@ -274,7 +248,7 @@ class Roster:
             return
         self._newest += 1
         self._incoming = policy
-        self._not_before = now
+        self._backoff.not_before = now
         yield Announce("info", f"reload: starting generation {self._newest}")
 
     def _switch(self, now: float) -> Iterator[Action]:
@@ -284,7 +258,7 @@ class Roster:
         self.policy, self._incoming = self._incoming, None
         self.generation = self._newest
         self._announced = True
-        self._early_deaths = 0
+        self._backoff.forget_deaths()
         yield Serving(self.generation)
         for worker in self._of(State.READY):
             if worker.generation != self.generation:
@@ -301,14 +275,13 @@ class Roster:
             if worker.generation == self._newest:
                 yield self._kill(worker, now)
 
-    def _on_resize(self, by: int) -> Iterator[Action]:
+    def _on_resize(self, event: ResizeRequested | ScaleRequested) -> Iterator[Action]:
         if self._stopping:
             return
-        self.policy = _resized(self.policy, by)
-        self._incoming = self._incoming and _resized(self._incoming, by)
-        self._queued = self._queued and _resized(self._queued, by)
-        latest = self._queued or self._incoming or self.policy
-        yield Announce("info", f"workers wanted: {latest.workers}")
+        self.policy = _resized(self.policy, event)
+        self._incoming = self._incoming and _resized(self._incoming, event)
+        self._queued = self._queued and _resized(self._queued, event)
+        yield Announce("info", f"workers wanted: {self.latest_policy.workers}")
 
     # The end
 
@@ -332,12 +305,38 @@ class Roster:
         if self._queued is not None and self._incoming is None and self._was_ready:
             policy, self._queued = self._queued, None
             yield from self._on_reload(policy, now)
+        yield from self._recycle(now)
         yield from self._shed(now)
-        if now >= self._not_before:
+        if now >= self._backoff.not_before:
             for generation in self._missing():
                 self._last_id += 1
-                self._workers[self._last_id] = _Worker(self._last_id, generation, now, beat=now)
+                self._workers[self._last_id] = Member(self._last_id, generation, now, beat=now)
                 yield Spawn(self._last_id, generation, self._policy_of(generation).version)
+
+    def _recycle(self, now: float) -> Iterator[Action]:
+        """Drains a worker whose replacement serves, and picks the next: one at a time, and only out
+        of a generation that is complete.
+        """
+        serving = [
+            worker
+            for worker in self._of(State.READY)
+            if worker.generation == self.generation and not worker.aborted
+        ]
+        wanted = self._wanted(self.generation)
+        for worker in serving:
+            if worker.retiring and len(serving) > wanted:
+                yield self._drain(worker, now)
+                return
+        booting = self._count(self.generation, State.BOOTING)
+        if self._incoming is not None or booting or len(serving) != wanted:
+            return
+        if any(worker.retiring for worker in serving):
+            return
+        for worker in serving:
+            if reason := reason_to_retire(worker, self.policy, self._phase, now):
+                worker.retiring = True
+                yield Announce("info", f"worker {worker.worker_id}: recycled after {reason}")
+                return
 
     def _shed(self, now: float) -> Iterator[Action]:
         """Drains the newest of too many, those that boot before those that serve.
@@ -351,7 +350,8 @@ class Roster:
                 if worker.generation == generation
             ]
             live.sort(key=lambda worker: (worker.state is State.READY, -worker.worker_id))
-            for worker in live[: max(len(live) - self._wanted(generation), 0)]:
+            most = self._wanted(generation) + self._spare(generation)
+            for worker in live[: max(len(live) - most, 0)]:
                 ready = worker.state is State.READY
                 yield self._drain(worker, now) if ready else self._kill(worker, now)
             if live:
@@ -368,7 +368,8 @@ class Roster:
                 for worker in self._workers.values()
                 if worker.state in (State.BOOTING, State.READY) or worker.aborted
             )
-            missing += [generation] * max(self._wanted(generation) - kept, 0)
+            most = self._wanted(generation) + self._spare(generation)
+            missing += [generation] * max(most - kept, 0)
         return missing
 
     def _wanted(self, generation: int) -> int:
@@ -376,17 +377,25 @@ class Roster:
             return 0
         return self._policy_of(generation).workers
 
+    def _spare(self, generation: int) -> int:
+        """Returns how many workers more there are, for those to be recycled that still serve."""
+        return sum(
+            worker.retiring and not worker.aborted and worker.generation == generation
+            for worker in self._of(State.READY)
+        )
+
     def _policy_of(self, generation: int) -> Policy:
         if generation == self.generation or self._incoming is None:
             return self.policy
         return self._incoming
 
-    def _of(self, *states: State) -> list[_Worker]:
+    def _of(self, *states: State) -> list[Member]:
         return [worker for worker in self._workers.values() if worker.state in states]
 
     def _count(self, generation: int, *states: State) -> int:
         return sum(worker.generation == generation for worker in self._of(*states))
 
 
-def _resized(policy: Policy, by: int) -> Policy:
-    return dataclasses.replace(policy, workers=min(max(policy.workers + by, 1), MOST_WORKERS))
+def _resized(policy: Policy, event: ResizeRequested | ScaleRequested) -> Policy:
+    workers = event.workers if isinstance(event, ScaleRequested) else policy.workers + event.by
+    return dataclasses.replace(policy, workers=min(max(workers, 1), MOST_WORKERS))

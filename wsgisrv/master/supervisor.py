@@ -1,7 +1,7 @@
 """The supervisor: the effects of what the roster decides.
 
 Rules: single-threaded, one loop: reap, then signals and messages, then deadlines; asleep in between, a
-second at most. It alone forks, signals and reaps. It never touches a request.
+second at most. It never touches a request.
 
 Events are handled one after another: one that comes up while the roster's actions are carried out waits
 until all of them are. Else a fork that fails would have its siblings killed before they are forked.
@@ -10,36 +10,38 @@ until all of them are. Else a fork that fails would have its siblings killed bef
 from __future__ import annotations
 
 import collections
-import contextlib
-import errno
 import logging
 import os
+import secrets
 import selectors
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from wsgisrv.channel import Channel, ChannelClosedError, Kind, Message
+from wsgisrv import __version__, logs
+from wsgisrv.channel import Kind, Message
 from wsgisrv.config import Settings
-from wsgisrv.context import RunWorker, WorkerContext
-from wsgisrv.errors import BY_EXIT_CODE, BootError, WsgisrvError, first_line
+from wsgisrv.context import RunWorker
+from wsgisrv.control import Fields
+from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, WsgisrvError
 from wsgisrv.master import events
+from wsgisrv.master.commands import Asker, Commands
+from wsgisrv.master.control_server import ControlServer
 from wsgisrv.master.cpus import usable_cpus
+from wsgisrv.master.dumps import Dumps
 from wsgisrv.master.listeners import Listener
+from wsgisrv.master.member import State
 from wsgisrv.master.notify import Notifier
-from wsgisrv.master.reap import Status, exited, in_words
+from wsgisrv.master.reap import Status, in_words
 from wsgisrv.master.roster import MOST_WORKERS, Roster
-from wsgisrv.master.roster import State as WorkerState
 from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.spawn import Fork, spawn
+from wsgisrv.master.status import worker_status
 from wsgisrv.master.worker_handle import WorkerHandle
-from wsgisrv.scoreboard import Real, Scoreboard, State, Word
+from wsgisrv.master.workers import Workers
 from wsgisrv.tls import TlsFiles
 
 _LOG = logging.getLogger("wsgisrv.master")
-
-SLOTS = 1024
-"""Of the scoreboard: two generations of the most workers that may be, and as many still draining."""
 
 
 class Supervisor:
@@ -52,6 +54,7 @@ class Supervisor:
     fork: makes a child; ``spawn`` but for tests of a kernel that refuses.
     tls: the certificates, read already.
     signals: caught already, from before the listeners were bound; closed when ``run`` ends.
+    control: the control socket, or None for a service without; closed when ``run`` ends.
     """
 
     def __init__(
@@ -64,22 +67,31 @@ class Supervisor:
         global_conf: Mapping[str, str],
         tls: TlsFiles,
         signals: SignalPipe,
+        control: Listener | None = None,
         fork: Fork = spawn,
     ) -> None:
         self._settings = [settings]  # by version: the index here
         self._tls = [tls]  # likewise
         self._listeners = listeners
-        self._run_worker = run_worker
         self._reload_settings = reload_settings
-        self._global_conf = global_conf
-        self._spawn_child = fork
         self._signals = signals
         self._selector = selectors.DefaultSelector()
-        self._scoreboard = Scoreboard(SLOTS)
-        self._free_slots = list(range(SLOTS - 1, -1, -1))
-        self._handles: dict[int, WorkerHandle] = {}
-        self._roster = Roster(_policy(settings, 0), time.monotonic())
+        self._workers = Workers(
+            run_worker, fork, self._selector, global_conf, self._close_in_worker
+        )
+        self._roster = Roster(
+            _policy(settings, 0), time.monotonic(), secrets.randbelow(1000) / 1000
+        )
         self._notifier = Notifier(os.environ)
+        self._started = time.monotonic()
+        self._last_reload = ""
+        self._dumps = Dumps(self._workers)
+        self._commands = Commands(self)
+        self._control = (
+            ControlServer(control, self._selector, self._commands.obey, time.monotonic)
+            if control is not None
+            else None
+        )
         self._events: collections.deque[events.Event] = collections.deque()
         self._acting = False
         self._stops_asked = 0
@@ -117,7 +129,13 @@ class Supervisor:
 
     def _sleep(self) -> None:
         now = time.monotonic()
-        self._selector.select(max(self._roster.next_deadline(now) - now, 0.0))
+        due = min(self._roster.next_deadline(now), self._dumps.deadline() or now + 1.0)
+        for key, mask in self._selector.select(max(due - now, 0.0)):
+            if key.data is not None:  # a control connection; all else is looked at in any case
+                key.data(mask)
+        if self._control is not None:
+            self._control.expire()
+        self._dumps.tick()
 
     def _tell(self, event: events.Event) -> None:
         self._events.append(event)
@@ -130,64 +148,45 @@ class Supervisor:
         self._acting = False
 
     def _reap(self) -> None:
-        by_pid = {handle.pid: handle for handle in self._handles.values()}
-        for pid, status in exited(by_pid, adopts=os.getpid() == 1):
-            if pid in by_pid:
-                self._on_exit(by_pid[pid], status)
+        for handle, status in self._workers.reap():
+            self._on_exit(handle, status)
 
     def _on_exit(self, handle: WorkerHandle, status: Status) -> None:
         self._read_channel(handle)
-        self._close_channel(handle)
-        del self._handles[handle.worker_id]
-        slot = self._scoreboard[handle.slot]
-        slot.words[Word.STATE] = State.FREE
-        self._free_slots.append(handle.slot)
         seconds = time.monotonic() - handle.spawned_at
         reason = f"{handle} {in_words(status)} after {seconds:.1f} s"
+        self._workers.forget(
+            handle, reason, was_killed=status is not None and os.WIFSIGNALED(status)
+        )
+        self._dumps.on_exit(handle)
         exit_code, reason = handle.failure or (BootError.exit_code if status != 0 else 0, reason)
         self._tell(events.Exited(handle.worker_id, reason, exit_code))
 
     def _read_channels(self) -> None:
-        for handle in list(self._handles.values()):
+        for handle in self._workers.handles():
             self._read_channel(handle)
 
     def _read_channel(self, handle: WorkerHandle) -> None:
-        if handle.channel.fileno() < 0:
-            return
-        try:
-            messages = handle.channel.receive()
-        except ChannelClosedError:
-            # The worker is about to end, or closed it by mistake; its exit or its beats will tell.
-            self._close_channel(handle)
-            return
-        except (ValueError, KeyError, AttributeError) as error:
-            # Something in the worker wrote to a descriptor that it does not own; the others serve on.
-            _LOG.error("%s: no message on its channel: %s", handle, first_line(error))
-            self._close_channel(handle)
-            self._kill(handle.worker_id, signal.SIGTERM)
-            return
-        for message in messages:
+        for message in self._workers.messages(handle):
             if message.kind is Kind.READY:
                 handle.hub = str(message.fields.get("hub", ""))
                 _LOG.debug("%s is ready", handle)
                 self._tell(events.BecameReady(handle.worker_id))
+            elif message.kind is Kind.STACKS:
+                self._dumps.on_stacks(handle, message.fields)
             elif message.kind is Kind.FAILED:
                 handle.failure = (int(message.fields["exit_code"]), str(message.fields["reason"]))
 
-    def _close_channel(self, handle: WorkerHandle) -> None:
-        if handle.channel.fileno() >= 0:
-            self._selector.unregister(handle.channel)
-            handle.channel.close()
-
     def _read_beats(self) -> None:
-        for handle in list(self._handles.values()):  # a replacement may be due at any event
-            beat = self._scoreboard[handle.slot].reals[Real.BEAT]
-            if beat:
-                self._tell(events.Beat(handle.worker_id, beat))
+        for beat in self._workers.beats():
+            self._tell(beat)
+        self._workers.report_blocks()
+        for measured in self._workers.measured():
+            self._tell(measured)
 
     def _renew_certificates(self) -> None:
         """Hands the workers what certificate files say now, if they have changed."""
-        handles = list(self._handles.values())
+        handles = self._workers.handles()
         for version in {handle.version for handle in handles}:
             files = self._tls[version]
             if files.has_changed() and files.material is not None:
@@ -199,36 +198,91 @@ class Supervisor:
 
     def _on_signal(self, number: signal.Signals) -> None:
         if number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-            self._on_stop_signal(number)
+            graceful = number != signal.SIGQUIT and not self._stops_asked
+            self.stop(graceful=graceful, asked_by=number.name)
         elif number == signal.SIGHUP:
-            self._reload()
+            try:
+                self.begin_reload(self.read_settings())
+            except WsgisrvError as error:
+                _LOG.error("reload: %s; the settings stay as they were", error)
         elif number == signal.SIGUSR1:
-            for handle in self._handles.values():
-                handle.channel.send(Message(Kind.REOPEN))
-            _LOG.info("log files reopened")
+            self.reopen_logs()
         elif number == signal.SIGTTIN:
             self._tell(events.ResizeRequested(1))
         elif number == signal.SIGTTOU:
             self._tell(events.ResizeRequested(-1))
 
-    def _on_stop_signal(self, number: signal.Signals) -> None:
-        graceful = number != signal.SIGQUIT and not self._stops_asked
+    # What signals and control commands ask for
+
+    def status(self) -> Fields:
+        """Returns how service and workers stand (wsgisrv.master.status)."""
+        now = time.monotonic()
+        states = self._roster.workers()
+        version = self._roster.reload_version
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "uptime": round(now - self._started, 1),
+            "state": "stopping" if self._stops_asked else "serving",
+            "generation": self._roster.generation,
+            "addresses": self._addresses(self._roster.policy.version),
+            "workers_wanted": self._roster.latest_policy.workers,
+            "reload": "none" if version is None else "under way",
+            "last_reload": self._last_reload,
+            "workers": [
+                worker_status(handle, state, self._workers.scoreboard[handle.slot], now)
+                for handle in self._workers.handles()
+                if (state := states.get(handle.worker_id)) is not None
+            ],
+        }
+
+    def stop(self, *, graceful: bool, asked_by: str) -> None:
+        """Begins to stop; ``run`` returns when every worker is gone."""
         self._stops_asked += 1
-        _LOG.info("%s: stopping %s", number.name, "gracefully" if graceful else "now")
+        _LOG.info("%s: stopping %s", asked_by, "gracefully" if graceful else "now")
         self._notifier.stopping()
         self._tell(events.StopRequested(graceful=graceful))
 
-    def _reload(self) -> None:
-        try:
-            settings = self._reload_settings()
-            tls = TlsFiles(settings)
-        except WsgisrvError as error:
-            _LOG.error("reload: %s; the settings stay as they were", error)
-            return
-        self._notifier.reloading()
+    def read_settings(self) -> int:
+        """Reads options and certificates for a reload.
+
+        Returns:
+            Their version.
+
+        Raises:
+            WsgisrvError: when they are wrong, or it is too late; nothing has changed.
+        """
+        if self._stops_asked:
+            raise ReloadError("the service is stopping")
+        settings = self._reload_settings()
+        tls = TlsFiles(settings)
         self._settings.append(settings)
         self._tls.append(tls)
-        self._tell(events.ReloadRequested(_policy(settings, len(self._settings) - 1)))
+        return len(self._settings) - 1
+
+    def begin_reload(self, version: int) -> None:
+        """Begins a new generation with the settings of ``version``, or queues it."""
+        self._notifier.reloading()
+        self._tell(events.ReloadRequested(_policy(self._settings[version], version)))
+
+    def scale(self, workers: int) -> None:
+        """Wants so many workers, in this generation and one that is about to serve."""
+        self._tell(events.ScaleRequested(workers))
+
+    def reopen_logs(self) -> None:
+        """Has every worker open its log files anew."""
+        self._workers.tell_all(Message(Kind.REOPEN))
+        _LOG.info("log files reopened")
+
+    def dump(self, asker: Asker) -> None:
+        """Has every worker's stacks gathered, and ``asker`` answered with them."""
+        self._dumps.begin(asker)
+
+    def set_log_level(self, level: str, logger: str) -> None:
+        """Logs from another level on; workers that are forked later inherit it."""
+        logs.set_level(level, logger)
+        self._workers.tell_all(Message(Kind.LOG_LEVEL, {"level": level, "logger": logger}))
+        _LOG.info("log level of %s: %s", logger or "all", level)
 
     # Actions
 
@@ -239,9 +293,9 @@ class Supervisor:
             case events.Drain(worker_id):
                 self._drain(worker_id)
             case events.Abort(worker_id):
-                self._kill(worker_id, signal.SIGABRT)
+                self._workers.abort(worker_id)
             case events.Kill(worker_id):
-                self._kill(worker_id, signal.SIGKILL)
+                self._workers.kill(worker_id, signal.SIGKILL)
             case events.Announce(severity, text):
                 _LOG.log(logging.getLevelNamesMapping()[severity.upper()], "%s", text)
             case events.Serving(generation):
@@ -251,6 +305,8 @@ class Supervisor:
                     "reload failed, generation %d stays: %s", self._roster.generation, reason
                 )
                 self._notifier.ready(f"serving; reload to generation {generation} failed")
+                self._last_reload = f"generation {generation} failed: {reason}"
+                self._commands.reload_failed(reason, self._roster.reload_version)
             case events.Halt():
                 self._halt = action
 
@@ -261,72 +317,30 @@ class Supervisor:
             self._tell(events.SpawnFailed(wanted.worker_id, f"cannot fork: {error.strerror}"))
 
     def _fork(self, wanted: events.Spawn) -> None:
-        if not self._free_slots:
-            raise OSError(errno.EAGAIN, "no slot of the scoreboard is free")
-        worker_id, generation = wanted.worker_id, wanted.generation
-        ours, theirs = Channel.pair()
-        slot = self._free_slots.pop()
-        board = self._scoreboard.hand_out(slot)
-        now = time.monotonic()
-        board.words[Word.STATE] = State.BOOTING
-        board.words[Word.GENERATION] = generation
-        board.reals[Real.STARTED] = now
-        context = WorkerContext(
-            worker_id=worker_id,
-            slot=slot,
-            generation=generation,
-            settings=self._settings[wanted.version],
-            listeners=tuple(listener.socket for listener in self._listeners),
-            channel=theirs,
-            tls=self._tls[wanted.version].contexts,
-            scoreboard=self._scoreboard,
-            global_conf=self._global_conf,
-        )
-        try:
-            pid = self._spawn_child(self._run_worker, context, lambda: self._close_in_worker(ours))
-        except OSError:
-            ours.close()
-            self._free_slots.append(slot)
-            raise
-        finally:
-            theirs.close()
-        board.words[Word.PID] = pid
-        self._selector.register(ours, selectors.EVENT_READ)
-        self._handles[worker_id] = WorkerHandle(
-            worker_id, generation, wanted.version, slot, pid, ours, now
-        )
-        self._tell(events.Spawned(worker_id))
+        version = wanted.version
+        self._workers.fork(wanted, self._settings[version], self._listeners, self._tls[version])
+        self._tell(events.Spawned(wanted.worker_id))
 
-    def _close_in_worker(self, ours: Channel) -> None:
-        """Runs in: the child. A sibling's channel held open here would hide the master's death."""
+    def _close_in_worker(self) -> None:
+        """Runs in: the child."""
+        if self._control is not None:
+            self._control.close_in_worker()
         self._selector.close()
         self._signals.close()
-        ours.close()
-        for handle in self._handles.values():
-            handle.channel.close()
 
     def _drain(self, worker_id: int) -> None:
-        handle = self._handles[worker_id]
-        if not handle.channel.send(Message(Kind.DRAIN)):
-            self._kill(worker_id, signal.SIGTERM)
-
-    def _kill(self, worker_id: int, number: signal.Signals) -> None:
-        # Not reaped by us, so the pid is still this worker's; gone if somebody else has reaped it.
-        if worker_id in self._handles:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._handles[worker_id].pid, number)
+        handle = self._workers.get(worker_id)
+        if handle is not None and not handle.channel.send(Message(Kind.DRAIN)):
+            self._workers.kill(worker_id, signal.SIGTERM)
 
     def _announce(self, generation: int) -> None:
         states = self._roster.workers()
         handles = [
             handle
-            for worker_id, handle in self._handles.items()
-            if handle.generation == generation and states.get(worker_id) is WorkerState.READY
+            for handle in self._workers.handles()
+            if handle.generation == generation and states.get(handle.worker_id) is State.READY
         ]
-        scheme = "https://" if handles and self._tls[handles[0].version].contexts else "http://"
-        addresses = ", ".join(
-            listener.url.replace("http://", scheme) for listener in self._listeners
-        )
+        addresses = ", ".join(self._addresses(self._roster.policy.version))
         pids = ", ".join(str(handle.pid) for handle in handles)
         hubs = ", ".join(sorted({handle.hub for handle in handles}))
         text = f"{len(handles)} worker{'s'[: len(handles) != 1]} (pid {pids})"
@@ -335,16 +349,21 @@ class Supervisor:
             addresses, hubs, text, os.getpid(), generation,
         )  # fmt: skip
         self._notifier.ready(f"serving on {addresses} with {len(handles)} workers")
+        if generation > 1:
+            self._last_reload = f"generation {generation} serves"
+        self._commands.reload_done(self._roster.policy.version, generation)
+
+    def _addresses(self, version: int) -> list[str]:
+        scheme = "https://" if self._tls[version].contexts else "http://"
+        return [listener.url.replace("http://", scheme) for listener in self._listeners]
 
     def _close(self) -> None:
         """Ends everything; whatever worker is left after an error of ours is killed and reaped."""
-        for handle in self._handles.values():
-            self._kill(handle.worker_id, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(handle.pid, 0)
-            handle.channel.close()
+        self._workers.close()
         for listener in self._listeners:
             listener.close()
+        if self._control is not None:
+            self._control.close()
         self._selector.close()
         self._signals.close()
 
@@ -356,6 +375,11 @@ def _policy(settings: Settings, version: int) -> events.Policy:
         boot_timeout=settings.boot_timeout,
         worker_timeout=settings.worker_timeout,
         graceful_timeout=settings.graceful_timeout,
+        max_requests=settings.max_requests,
+        max_requests_jitter=settings.max_requests_jitter,
+        max_worker_lifetime=settings.max_worker_lifetime,
+        max_worker_lifetime_jitter=settings.max_worker_lifetime_jitter,
+        max_worker_rss_bytes=settings.max_worker_rss_bytes,
     )
 
 

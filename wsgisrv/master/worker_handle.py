@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from wsgisrv.channel import Channel
+from wsgisrv.dumpfile import DumpFile
+from wsgisrv.master.gauge import Gauge
 
 
 @dataclasses.dataclass(slots=True)
@@ -12,7 +14,8 @@ class WorkerHandle:
     """One forked worker, from fork to reap.
 
     ``version`` is of the settings that it runs with. ``failure`` is what the worker said of itself when it
-    could not boot: exit code and reason.
+    could not boot: exit code and reason. ``last_death`` is of the worker whose place this one has: when, and
+    why.
     """
 
     worker_id: int
@@ -21,9 +24,15 @@ class WorkerHandle:
     slot: int
     pid: int
     channel: Channel
+    dump: DumpFile
     spawned_at: float  # time.monotonic()
     hub: str = ""
     failure: tuple[int, str] | None = None
+    last_death: tuple[float, str] | None = None
+    gauge: Gauge = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gauge = Gauge(self.pid, self.spawned_at)
 
     def __str__(self) -> str:
         return f"worker {self.worker_id} (pid {self.pid})"

@@ -10,9 +10,11 @@ who choose to depend on it; an operator of this server reads the README instead.
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import select
+import signal
 import time
 import warnings
 from typing import TYPE_CHECKING
@@ -23,6 +25,7 @@ from wsgisrv.errors import BootError, WsgisrvError, first_line
 from wsgisrv.logs import after_patch
 from wsgisrv.scoreboard import Real
 from wsgisrv.worker.hubs import choose_hub
+from wsgisrv.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from wsgisrv.worker.worker import Worker
@@ -36,6 +39,8 @@ def run_worker(context: WorkerContext) -> int:
     Returns:
         The exit code: 0, or the error's when the worker could not boot.
     """
+    faulthandler.enable(context.dump.fd)
+    faulthandler.register(signal.SIGUSR2, context.dump.fd, all_threads=True)
     slot = context.scoreboard[context.slot]
     slot.reals[Real.BEAT] = time.monotonic()
     try:
@@ -71,4 +76,6 @@ def _boot(context: WorkerContext) -> tuple[Worker, str]:
     from wsgisrv.worker.worker import Worker
 
     app = load_app(context.settings.paste_config, context.global_conf)
-    return Worker(context, app, eventlet.hubs.get_hub()), hub_name
+    slot = context.scoreboard[context.slot]
+    watchdog = Watchdog(slot, context.dump, context.settings.blocked_warning)
+    return Worker(context, app, eventlet.hubs.get_hub(), watchdog), hub_name

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any, Protocol
 
-TICK = 0.25
+from wsgisrv.scoreboard import BEAT_SECONDS
+
+TICK = BEAT_SECONDS
 """Seconds between two sweeps."""
 
 NEVER = math.inf

@@ -17,6 +17,7 @@ from wsgiref.types import WSGIApplication
 import eventlet.patcher
 from eventlet import event
 
+from wsgisrv import logs
 from wsgisrv.channel import ChannelClosedError, Kind, Message
 from wsgisrv.context import WorkerContext
 from wsgisrv.errors import SystemRefusedError
@@ -29,6 +30,8 @@ from wsgisrv.worker.connection import Connection
 from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.pool import RequestPool
 from wsgisrv.worker.server import Server
+from wsgisrv.worker.stacks import all_stacks, describe
+from wsgisrv.worker.watchdog import Watchdog
 
 _LOG = logging.getLogger("wsgisrv.worker")
 
@@ -40,19 +43,23 @@ class Worker(Server):
         context: from the master.
         app: what answers requests.
         hub: eventlet's hub.
+        watchdog: made before the patching, not started yet.
 
     Raises:
         SystemRefusedError: when the access log cannot be opened.
         ConfigError: when its format is wrong.
     """
 
-    def __init__(self, context: WorkerContext, app: WSGIApplication, hub: Any) -> None:
+    def __init__(
+        self, context: WorkerContext, app: WSGIApplication, hub: Any, watchdog: Watchdog
+    ) -> None:
         settings = context.settings
         pool = RequestPool(hub, settings.pool_size)
         super().__init__(app, hub, settings, pool, context.tls)
         self._requests = pool
         self._context = context
         self._slot = context.scoreboard[context.slot]
+        self._watchdog = watchdog
         self._rows = list(range(ROWS))  # of the scoreboard, those that no request has
         self._access_log = AccessLog(
             settings.access_log,
@@ -72,6 +79,7 @@ class Worker(Server):
         signal.signal(signal.SIGTERM, self._on_term)
         fd = self._context.channel.fileno()
         self._channel_listener = hub.add(hub.READ, fd, self._on_message, _ignore, None)
+        self._watchdog.start(describe, all_stacks)
         self.clock.start()
         self._slot.words[Word.STATE] = State.READY
         for acceptor in self.acceptors:
@@ -110,6 +118,12 @@ class Worker(Server):
                 self._access_log.reopen()
             except SystemRefusedError as error:
                 _LOG.error("%s; the old file stays open", error)
+        elif message.kind is Kind.DUMP:
+            stacks = all_stacks(message.fields["most_bytes"])
+            answer = {"token": message.fields["token"], "stacks": stacks}
+            self._context.channel.send(Message(Kind.STACKS, answer))
+        elif message.kind is Kind.LOG_LEVEL:
+            logs.set_level(message.fields["level"], message.fields["logger"])
         elif message.kind is Kind.TLS:
             self.tls = TlsContexts(Material.from_fields(message.fields))
 
@@ -185,6 +199,7 @@ class Worker(Server):
 
     def _on_tick(self, now: float, lag: float) -> None:
         slot = self._slot
+        self._watchdog.on_tick(now, lag)
         slot.reals[Real.BEAT] = now
         slot.reals[Real.HUB_LAG] = lag
         self._siblings = self._find_siblings(now)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from wsgisrv.master.backoff import LONGEST_DELAY
 from wsgisrv.master.events import (
     Abort,
     Action,
@@ -21,10 +24,12 @@ from wsgisrv.master.events import (
     Exited,
     Halt,
     Kill,
+    Measured,
     Policy,
     ReloadFailed,
     ReloadRequested,
     ResizeRequested,
+    ScaleRequested,
     Serving,
     Spawn,
     Spawned,
@@ -32,10 +37,20 @@ from wsgisrv.master.events import (
     StopRequested,
     Ticked,
 )
-from wsgisrv.master.roster import LONGEST_DELAY, SUSPENDED_SECONDS, Roster, State
+from wsgisrv.master.member import Member, State
+from wsgisrv.master.recycling import reason_to_retire
+from wsgisrv.master.roster import SUSPENDED_SECONDS, Roster
 
 POLICY = Policy(version=0, workers=2, boot_timeout=60, worker_timeout=30, graceful_timeout=10)
 
+
+RECYCLING = dataclasses.replace(
+    POLICY,
+    max_requests=100,
+    max_requests_jitter=50,
+    max_worker_lifetime=500,
+    max_worker_rss_bytes=1000,
+)
 
 Told = Spawn | Drain | Abort | Kill
 
@@ -156,7 +171,11 @@ def test_a_death_is_announced_with_its_reason() -> None:
 
 def test_workers_that_die_together_are_one_early_death() -> None:
     service = started(dataclasses.replace(POLICY, workers=8))
-    service.tell(*(died(worker_id) for worker_id in range(1, 9)))
+    wanted = service.tell(*(died(worker_id) for worker_id in range(1, 9)))
+    assert [a.text for a in wanted if isinstance(a, Announce) and a.severity != "debug"] == [
+        "worker 1 died",
+        "workers die early, 1 so far; the next is spawned in 0.5 s",
+    ]
     assert len(ids(Spawn, service.pass_time(1))) == 8
 
 
@@ -338,6 +357,92 @@ def test_more_workers_are_spawned_and_fewer_drained_never_below_one() -> None:
     assert service.roster.policy.workers == 1
 
 
+def test_a_number_of_workers_is_wanted_of_every_generation() -> None:
+    service = started()
+    wanted = reload(service)
+    more = service.tell(ScaleRequested(3))
+    assert [(a.generation, a.version) for a in more if isinstance(a, Spawn)] == [(1, 0), (2, 1)]
+    service.boot([*wanted, *more])
+    assert (service.roster.generation, service.roster.policy.workers) == (2, 3)
+
+
+# Recycling
+
+
+@pytest.mark.parametrize(
+    ("limit", "measured"),
+    [
+        ({"max_requests": 100}, {"requests": 100}),
+        ({"max_worker_lifetime": 6.0}, {}),
+        ({"max_worker_rss_bytes": 1000}, {"rss_bytes": 1000}),
+    ],
+)
+def test_the_replacement_is_ready_before_a_worker_that_is_due_drains(
+    limit: dict[str, Any], measured: dict[str, int]
+) -> None:
+    service = started(dataclasses.replace(POLICY, workers=1, **limit))
+    assert ids(Spawn, service.pass_time(5)) == []
+    values = {"requests": 0, "rss_bytes": 0, **measured}
+    wanted = [*service.tell(Measured(1, **values)), *service.pass_time(1)]
+    assert ids(Spawn, wanted) == [2]
+    assert ids(Drain, service.pass_time(30)) == []
+    assert service.tell(Spawned(2), BecameReady(2)) == [Drain(1)]
+    assert service.tell(died(1, 0)) == []
+
+
+def test_workers_that_are_due_together_are_replaced_one_after_another() -> None:
+    service = started(dataclasses.replace(POLICY, workers=3, max_requests=10))
+    service.tell(*(Measured(worker_id, 10, 0) for worker_id in (1, 2, 3)))
+    replaced: list[int] = []
+    while len(replaced) < 3:
+        service.tell(Ticked())
+        states = service.roster.workers()
+        (new,) = [worker_id for worker_id in states if states[worker_id] is State.BOOTING]
+        replaced += ids(Drain, service.tell(Spawned(new), BecameReady(new)))
+    assert replaced == [1, 2, 3]
+
+
+def test_a_replacement_that_cannot_boot_leaves_the_old_worker_serving() -> None:
+    service = started(dataclasses.replace(POLICY, workers=1, max_requests=10))
+    assert ids(Spawn, service.tell(Measured(1, 10, 0))) == [2]
+    wanted = service.tell(died(2))
+    assert ids(Drain, wanted) == []
+    assert ids(Spawn, service.pass_time(1)) == [3]
+    assert service.roster.workers()[1] is State.READY
+
+
+def test_while_a_replacement_is_delayed_no_second_worker_is_recycled() -> None:
+    service = started(dataclasses.replace(POLICY, max_requests=10))
+    assert ids(Spawn, service.tell(Measured(2, 10, 0))) == [3]
+    service.tell(died(3), Measured(1, 10, 0))
+    assert ids(Spawn, service.pass_time(1)) == [4]
+
+
+def test_no_worker_is_replaced_for_its_memory_just_after_its_start() -> None:
+    service = started(dataclasses.replace(POLICY, workers=1, max_worker_rss_bytes=10))
+    assert ids(Spawn, service.tell(Measured(1, 0, 20))) == []
+
+
+def test_a_reload_waits_for_no_recycling_and_begins_none() -> None:
+    service = started(dataclasses.replace(POLICY, max_requests=10))
+    wanted = reload(service)
+    assert ids(Spawn, service.tell(Measured(1, 10, 0))) == []
+    assert ids(Drain, service.boot(wanted)) == [1, 2]
+
+
+def test_the_jitter_spreads_workers_over_its_whole_range() -> None:
+    policy = dataclasses.replace(POLICY, max_requests=100, max_requests_jitter=100)
+    due = []
+    for worker_id in range(1, 9):
+        member = Member(worker_id, 1, 0.0, ready_at=0.0)
+        while not reason_to_retire(member, policy, 0.3, 1.0):
+            member.requests += 1
+        due.append(member.requests)
+    due.sort()
+    assert 100 <= due[0] <= due[-1] < 200
+    assert min(b - a for a, b in itertools.pairwise(due)) >= 5
+
+
 # Stop
 
 
@@ -370,7 +475,7 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.service = Service()
+        self.service = Service(RECYCLING)
         self.alive: set[int] = set()
         self.told: set[int] = set()
         self.generation_of: dict[int, int] = {}
@@ -458,11 +563,23 @@ class Histories(RuleBasedStateMachine):
     @rule(workers=st.integers(1, 4))
     def reload(self, workers: int) -> None:
         self.version += 1
-        self.do(ReloadRequested(dataclasses.replace(POLICY, version=self.version, workers=workers)))
+        self.do(
+            ReloadRequested(dataclasses.replace(RECYCLING, version=self.version, workers=workers))
+        )
 
     @rule(by=st.sampled_from([-1, 1]))
     def resize(self, by: int) -> None:
         self.do(ResizeRequested(by))
+
+    @rule(workers=st.integers(1, 4))
+    def scale(self, workers: int) -> None:
+        self.do(ScaleRequested(workers))
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data(), requests=st.integers(0, 300), rss_bytes=st.integers(0, 2000))
+    def is_measured(self, data: st.DataObject, requests: int, rss_bytes: int) -> None:
+        worker_id = data.draw(st.sampled_from(sorted(self.alive)))
+        self.do(Measured(worker_id, requests, rss_bytes))
 
     @rule(graceful=st.booleans())
     def stop(self, graceful: bool) -> None:
@@ -477,7 +594,13 @@ class Histories(RuleBasedStateMachine):
     def no_generation_has_more_workers_that_may_go_on_than_wanted(self) -> None:
         for generation in set(self.generation_of.values()):
             going_on = {w for w in self.alive - self.told if self.generation_of[w] == generation}
-            assert len(going_on) <= self.service.roster._wanted(generation)
+            spare = self.service.roster._spare(generation)
+            assert len(going_on) <= self.service.roster._wanted(generation) + spare
+
+    @invariant()
+    def workers_are_recycled_one_at_a_time(self) -> None:
+        generations = set(self.generation_of.values())
+        assert sum(map(self.service.roster._spare, generations)) <= 1
 
     def teardown(self) -> None:
         """However it went, a stop ends it: everybody is told, and when all are gone it halts."""

@@ -1,0 +1,55 @@
+"""Workers that stand still, as the log has them: what the worker itself cannot say.
+
+Rules: reads what faulthandler left in a worker's dump file. A block is reported once, by the worker's
+watchdog or here; the scoreboard holds the claim. Runs in: master loop.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from wsgisrv.logs import log_stack
+from wsgisrv.master.worker_handle import WorkerHandle
+from wsgisrv.scoreboard import BEAT_SECONDS, Real, Slot
+
+_LOG = logging.getLogger("wsgisrv.master")
+
+HEAD_START = 1.0
+"""Seconds that the worker's own watchdog has to report a block; it knows more."""
+
+_NAMED = 5
+
+
+def report_block(handle: WorkerHandle, slot: Slot, now: float) -> None:
+    """Logs what faulthandler's timer wrote of a worker whose hub is blocked and has not said so."""
+    beat = slot.reals[Real.BEAT]
+    late = now - beat - BEAT_SECONDS
+    if late < HEAD_START or slot.reals[Real.BLOCK_REPORTED] == beat or not handle.dump.size():
+        return
+    slot.reals[Real.BLOCK_REPORTED] = beat
+    text = f"{handle}: its hub is blocked, for {late:.2f} s by now, and so is its interpreter"
+    log_stack(_LOG, logging.WARNING, f"{text}; {in_flight(slot, now)}", handle.dump.read())
+
+
+def report_hang(handle: WorkerHandle, slot: Slot, now: float) -> None:
+    """Says what a worker was about that is to be replaced."""
+    _LOG.error("%s stands still; %s", handle, in_flight(slot, now))
+
+
+def report_last_stacks(handle: WorkerHandle) -> None:
+    """Logs what a worker left that died of a signal."""
+    if handle.dump.size():
+        log_stack(_LOG, logging.ERROR, f"{handle}: its last stacks", handle.dump.read())
+
+
+def in_flight(slot: Slot, now: float) -> str:
+    """Returns the requests that run in a worker, oldest first, in words."""
+    found = requests_in_flight(slot, now)
+    named = ", ".join(found[:_NAMED])
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return f"in flight: {named}{more}" if found else "no request is in flight"
+
+
+def requests_in_flight(slot: Slot, now: float) -> list[str]:
+    """Returns each request's line and age, oldest first."""
+    return [f"{line} ({now - started:.2f} s old)" for started, line in slot.requests_in_flight()]

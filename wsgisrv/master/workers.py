@@ -1,0 +1,230 @@
+"""The worker processes as the master holds them: forked, spoken to, killed and reaped.
+
+Rules: carries out, decides nothing. Runs in: master loop. It alone forks, signals and reaps; the
+supervisor tells it when. A child closes all of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from wsgisrv.channel import Channel, ChannelClosedError, Message
+from wsgisrv.config import Settings
+from wsgisrv.context import RunWorker, WorkerContext
+from wsgisrv.dumpfile import DumpFile
+from wsgisrv.errors import first_line
+from wsgisrv.master import events
+from wsgisrv.master.listeners import Listener
+from wsgisrv.master.reap import Status, exited
+from wsgisrv.master.spawn import Fork
+from wsgisrv.master.stalls import report_block, report_hang, report_last_stacks
+from wsgisrv.master.worker_handle import WorkerHandle
+from wsgisrv.scoreboard import Real, Scoreboard, State, Word
+from wsgisrv.tls import TlsFiles
+
+_LOG = logging.getLogger("wsgisrv.master")
+
+SLOTS = 1024
+"""Of the scoreboard: two generations of the most workers that may be, and as many still draining."""
+
+
+class Workers:
+    """Args:
+    run_worker: what a child runs.
+    fork: makes a child.
+    selector: of the master's loop; watches every worker's channel.
+    global_conf: for the paste file.
+    close_masters: closes, in a child, what else is the master's alone.
+    """
+
+    def __init__(
+        self,
+        run_worker: RunWorker,
+        fork: Fork,
+        selector: selectors.BaseSelector,
+        global_conf: Mapping[str, str],
+        close_masters: Callable[[], None],
+    ) -> None:
+        self._run_worker = run_worker
+        self._spawn_child = fork
+        self._selector = selector
+        self._global_conf = global_conf
+        self._close_masters = close_masters
+        self.scoreboard = Scoreboard(SLOTS)
+        self._free_slots = list(range(SLOTS - 1, -1, -1))
+        self._handles: dict[int, WorkerHandle] = {}
+        self._deaths: dict[int, tuple[float, str]] = {}  # the last one, by slot
+
+    def handles(self) -> list[WorkerHandle]:
+        """Returns every worker that was not reaped yet; the list is the caller's own."""
+        return list(self._handles.values())
+
+    def get(self, worker_id: int) -> WorkerHandle | None:
+        """Returns the worker, None when it is gone."""
+        return self._handles.get(worker_id)
+
+    # Birth
+
+    def fork(
+        self,
+        wanted: events.Spawn,
+        settings: Settings,
+        listeners: Sequence[Listener],
+        tls: TlsFiles,
+    ) -> None:
+        """Forks the worker that is wanted.
+
+        Raises:
+            OSError: when the kernel refuses.
+        """
+        if not self._free_slots:
+            raise OSError(errno.EAGAIN, "no slot of the scoreboard is free")
+        worker_id, generation = wanted.worker_id, wanted.generation
+        ours, theirs = Channel.pair()
+        dump = self._make_dump(ours, theirs)
+        slot = self._free_slots.pop()
+        board = self.scoreboard.hand_out(slot)
+        now = time.monotonic()
+        board.words[Word.STATE] = State.BOOTING
+        board.words[Word.GENERATION] = generation
+        board.reals[Real.STARTED] = now
+        context = WorkerContext(
+            worker_id=worker_id,
+            slot=slot,
+            generation=generation,
+            settings=settings,
+            listeners=tuple(listener.socket for listener in listeners),
+            channel=theirs,
+            dump=dump,
+            tls=tls.contexts,
+            scoreboard=self.scoreboard,
+            global_conf=self._global_conf,
+        )
+        try:
+            pid = self._spawn_child(self._run_worker, context, lambda: self._close_in_worker(ours))
+        except OSError:
+            ours.close()
+            dump.close()
+            self._free_slots.append(slot)
+            raise
+        finally:
+            theirs.close()
+        board.words[Word.PID] = pid
+        self._selector.register(ours, selectors.EVENT_READ)
+        self._handles[worker_id] = WorkerHandle(
+            worker_id, generation, wanted.version, slot, pid, ours, dump, now,
+            last_death=self._deaths.get(slot),
+        )  # fmt: skip
+
+    def _make_dump(self, ours: Channel, theirs: Channel) -> DumpFile:
+        try:
+            return DumpFile.make()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
+
+    def _close_in_worker(self, ours: Channel) -> None:
+        """Runs in: the child. A sibling's channel held open here would hide the master's death."""
+        self._close_masters()
+        ours.close()
+        for handle in self._handles.values():
+            handle.channel.close()
+            handle.dump.close()
+
+    # Words
+
+    def messages(self, handle: WorkerHandle) -> list[Message]:
+        """Returns what the worker has said since; closes a channel that is at its end."""
+        if handle.channel.fileno() < 0:
+            return []
+        try:
+            return handle.channel.receive()
+        except ChannelClosedError:
+            # The worker is about to end, or closed it by mistake; its exit or its beats will tell.
+            self._close_channel(handle)
+        except (ValueError, KeyError, AttributeError) as error:
+            # Something in the worker wrote to a descriptor that it does not own; the others serve on.
+            _LOG.error("%s: no message on its channel: %s", handle, first_line(error))
+            self._close_channel(handle)
+            self.kill(handle.worker_id, signal.SIGTERM)
+        return []
+
+    def tell_all(self, message: Message) -> int:
+        """Sends the message to every worker and returns how many took it."""
+        return sum(handle.channel.send(message) for handle in self._handles.values())
+
+    def _close_channel(self, handle: WorkerHandle) -> None:
+        if handle.channel.fileno() >= 0:
+            self._selector.unregister(handle.channel)
+            handle.channel.close()
+
+    def beats(self) -> Iterator[events.Beat]:
+        """Yields the last beat of each worker that ever beat."""
+        for handle in self.handles():  # a replacement may be due at any event
+            beat = self.scoreboard[handle.slot].reals[Real.BEAT]
+            if beat:
+                yield events.Beat(handle.worker_id, beat)
+
+    def measured(self) -> Iterator[events.Measured]:
+        """Yields what the gauges say of each worker whose time for it has come."""
+        now = time.monotonic()
+        for handle in self.handles():
+            gauge = handle.gauge
+            if gauge.measure(self.scoreboard[handle.slot].words[Word.REQUESTS], now):
+                yield events.Measured(handle.worker_id, gauge.requests, gauge.rss_bytes)
+
+    def report_blocks(self) -> None:
+        """Logs whose hub is blocked where the worker cannot."""
+        now = time.monotonic()
+        for handle in self._handles.values():
+            report_block(handle, self.scoreboard[handle.slot], now)
+
+    # Death
+
+    def kill(self, worker_id: int, number: signal.Signals) -> None:
+        """Sends a signal, unless the worker is gone."""
+        # Not reaped by us, so the pid is still this worker's; gone if somebody else has reaped it.
+        if worker_id in self._handles:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._handles[worker_id].pid, number)
+
+    def abort(self, worker_id: int) -> None:
+        """Has a worker that hangs leave its stacks and die: faulthandler sees to both."""
+        if (handle := self._handles.get(worker_id)) is not None:
+            report_hang(handle, self.scoreboard[handle.slot], time.monotonic())
+            handle.dump.clear()
+            self.kill(worker_id, signal.SIGABRT)
+
+    def reap(self) -> Iterator[tuple[WorkerHandle, Status]]:
+        """Yields each worker that has exited since; the caller lets go of it by ``forget``."""
+        by_pid = {handle.pid: handle for handle in self._handles.values()}
+        for pid, status in exited(by_pid, adopts=os.getpid() == 1):
+            if pid in by_pid:
+                yield by_pid[pid], status
+
+    def forget(self, handle: WorkerHandle, reason: str, *, was_killed: bool) -> None:
+        """Drops a worker that was reaped; its slot is free again."""
+        if was_killed:
+            report_last_stacks(handle)
+        self._deaths[handle.slot] = (time.monotonic(), reason)
+        self._close_channel(handle)
+        handle.dump.close()
+        del self._handles[handle.worker_id]
+        self.scoreboard[handle.slot].words[Word.STATE] = State.FREE
+        self._free_slots.append(handle.slot)
+
+    def close(self) -> None:
+        """Kills and reaps whatever worker is left after an error of ours."""
+        for handle in self._handles.values():
+            self.kill(handle.worker_id, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(handle.pid, 0)
+            handle.channel.close()

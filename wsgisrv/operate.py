@@ -1,0 +1,144 @@
+"""The commands that speak to a running service: ``wsgisrv status`` and its siblings.
+
+Rules: what is wrong with the command line is found before anybody is asked. Text for people by default,
+one JSON document with ``--json``. Must not import the master.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
+
+from wsgisrv.control import LEVELS, MOST_WORKERS, Fields
+from wsgisrv.control_client import ask, find_socket
+from wsgisrv.errors import UsageError
+from wsgisrv.options import load
+from wsgisrv.report import dump_text, status_text
+
+
+class _Parser(argparse.ArgumentParser):
+    """One that raises instead of writing several lines and exiting."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def _workers(text: str) -> int:
+    if text.isdecimal() and len(text) <= 4 and 1 <= int(text) <= MOST_WORKERS:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: a whole number from 1 to {MOST_WORKERS}")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if 0 <= seconds <= 86400:
+        return seconds
+    raise argparse.ArgumentTypeError(f"{text!r}: seconds from 0 to 86400")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Operation:
+    """One command.
+
+    Args:
+        help: one line.
+        in_words: makes text of the answer.
+        add: adds what the command takes to its parser.
+    """
+
+    help: str
+    in_words: Callable[[Fields], str]
+    add: Callable[[argparse.ArgumentParser], object] = lambda _parser: None
+
+
+def _add_level(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("level", choices=LEVELS, metavar="LEVEL", help=", ".join(LEVELS))
+    parser.add_argument("logger", nargs="?", default="", metavar="LOGGER", help="default: all")
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "status": Operation("say how the service and each worker stand", status_text),
+    "reload": Operation(
+        "start a new generation and wait until it serves",
+        lambda answer: f"generation {answer['generation']} serves",
+    ),
+    "stop": Operation(
+        "stop the service and wait until it is gone",
+        lambda answer: f"stopped (master pid {answer['pid']})",
+        lambda parser: parser.add_argument(
+            "--now", action="store_true", help="do not wait for running requests"
+        ),
+    ),
+    "scale": Operation(
+        "run another number of workers",
+        lambda answer: f"workers wanted: {answer['workers']}",
+        lambda parser: parser.add_argument(
+            "workers", type=_workers, metavar="N", help=f"1 to {MOST_WORKERS}"
+        ),
+    ),
+    "dump": Operation("show every worker's stacks, with the requests that they run", dump_text),
+    "logs-reopen": Operation("reopen the log files", lambda _answer: "log files reopened"),
+    "log-level": Operation(
+        "change what is logged, in the master and every worker",
+        lambda answer: f"log level of {answer['logger'] or 'all'}: {answer['level']}",
+        _add_level,
+    ),
+}
+
+
+def operate(name: str, args: Sequence[str]) -> int:
+    """Runs one command of OPERATIONS.
+
+    Args:
+        args: behind the command's name.
+
+    Returns:
+        0.
+
+    Raises:
+        WsgisrvError: for whatever else comes out of it.
+        SystemExit: with code 0, after the help was printed.
+    """
+    operation = OPERATIONS[name]
+    found = vars(_parser_of(name, operation).parse_args(args))
+    as_json, seconds = found.pop("json"), found.pop("timeout")
+    path = find_socket(_option(found), os.environ)
+    answer = ask(path, {"command": name, **found}, seconds=seconds)
+    print(json.dumps(answer) if as_json else operation.in_words(answer))
+    return 0
+
+
+def _parser_of(name: str, operation: Operation) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=f"wsgisrv {name}",
+        description=f"{operation.help[0].upper()}{operation.help[1:]}.",
+        allow_abbrev=False,
+    )
+    operation.add(parser)
+    parser.add_argument("--json", action="store_true", help="answer with a JSON document")
+    parser.add_argument(
+        "--timeout", type=_seconds, metavar="SECONDS", help="wait no longer for the outcome"
+    )
+    parser.add_argument("--control-socket", metavar="PATH", help="of the service")
+    for flag in ("--config-file", "--config-dir"):
+        parser.add_argument(
+            flag, action="append", default=[], metavar="PATH", help="of the service's options"
+        )
+    return parser
+
+
+def _option(found: Fields) -> str:
+    """Returns ``control_socket`` as the service has it, and takes what names it out of ``found``."""
+    args = []
+    for name in ("config_file", "config_dir"):
+        args += [f"--{name.replace('_', '-')}={path}" for path in found.pop(name)]
+    if (named := found.pop("control_socket")) is not None:
+        return str(named)
+    return load(args, prog="wsgisrv").settings.control_socket

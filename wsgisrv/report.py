@@ -1,0 +1,89 @@
+"""What the master answers, as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from wsgisrv.control import Fields
+
+_COLUMNS = (
+    "id", "pid", "gen", "state", "age", "requests", "req/s", "running", "waiting", "conns", "lag",
+    "rss", "last death",
+)  # fmt: skip
+
+
+def status_text(answer: Fields) -> str:
+    """Returns service and workers as a few lines and a table."""
+    last = f" (last: {answer['last_reload']})" if answer["last_reload"] else ""
+    master = f"wsgisrv {answer['version']}, master pid {answer['pid']}"
+    wanted = f"generation {answer['generation']}, workers wanted: {answer['workers_wanted']}"
+    head = [
+        f"{master}, {answer['state']} for {duration(answer['uptime'])}",
+        f"addresses: {', '.join(answer['addresses'])}",
+        f"{wanted}, reload: {answer['reload']}{last}",
+    ]
+    return "\n".join([*head, "", *table(_COLUMNS, [_row(found) for found in answer["workers"]])])
+
+
+def _row(worker: Fields) -> list[str]:
+    death = worker["last_death"]
+    return [
+        str(worker["id"]),
+        str(worker["pid"]),
+        str(worker["generation"]),
+        worker["state"],
+        duration(worker["age"]),
+        str(worker["requests"]),
+        f"{worker['rate']:.1f}",
+        str(worker["in_flight"]),
+        str(worker["waiting"]),
+        str(worker["connections"]),
+        f"{worker['hub_lag'] * 1000:.0f} ms",
+        f"{worker['rss_bytes'] / 1024**2:.0f} MiB",
+        f"{duration(death['ago'])} ago: {death['reason']}" if death else "-",
+    ]
+
+
+_ANSWERED_BY = {
+    "hub": "",
+    "watchdog": ": its hub is blocked",
+    "signal": ": its hub is blocked, and its interpreter too; its threads and requests",
+    "": ": no answer",
+}
+
+
+def dump_text(answer: Fields) -> str:
+    """Returns every worker's stacks, each with its requests in front of it."""
+    return "\n\n".join(part for worker in answer["workers"] for part in _stacks(worker))
+
+
+def _stacks(worker: Fields) -> Iterator[str]:
+    yield f"worker {worker['id']} (pid {worker['pid']}){_ANSWERED_BY[worker['answered_by']]}"
+    for stack in worker["stacks"]:
+        count = stack["count"]
+        requests = [f"  {request}" for request in stack["requests"]]
+        head = f"{count} {stack['kind']}{'s'[: count != 1]}:"
+        yield "\n".join([head, *requests, stack["text"]])
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Returns lines with the columns under each other, the last one as wide as it is."""
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    widths[-1] = 0
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (columns, *rows)
+    ]
+
+
+def duration(seconds: float) -> str:
+    """Returns a time in its two largest units, as 3m20s or 2d4h."""
+    whole = int(seconds)
+    for name, size, below, part in (
+        ("d", 86400, "h", 3600),
+        ("h", 3600, "m", 60),
+        ("m", 60, "s", 1),
+    ):
+        if whole >= size:
+            return f"{whole // size}{name}{whole % size // part}{below}"
+    return f"{seconds:.1f}s"

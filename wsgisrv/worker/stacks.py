@@ -1,0 +1,116 @@
+"""Stacks of this worker as text, with the request that each one runs.
+
+Rules: reads frames only, of whatever greenlet or thread, and changes nothing. Of a request it tells the
+request line and id, never a header's value.
+"""
+
+from __future__ import annotations
+
+import collections
+import gc
+import json
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import greenlet
+
+from wsgisrv.worker.gateway import Exchange
+
+_REQUEST_ID = "openstack.request_id"
+"""The environ's key for it, as oslo.middleware and wsgisrv.api have it."""
+
+_LONGEST_ID = 64
+_NAMED = 20  # requests that share a stack
+_WATCHDOG = "worker/watchdog.py"
+_OWN_FILES = ("/eventlet/hubs/", "/wsgisrv/worker/")
+
+
+def describe(frame: FrameType) -> tuple[str, str]:
+    """Returns the request that a stack runs, in words, and the stack."""
+    return request_of(frame) or "the server itself, not a request", stack_of(frame)
+
+
+def all_stacks(most_bytes: int) -> list[dict[str, Any]]:
+    """Returns the stack of every greenlet and thread but the caller's, identical ones together.
+
+    Args:
+        most_bytes: of all, as JSON; the stacks that fewest share are left out beyond it, and counted.
+
+    Returns:
+        Of each: ``kind`` (greenlet or thread), ``count``, ``requests`` in words, ``text``.
+    """
+    groups: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
+    for kind, frame in _frames():
+        groups[kind, stack_of(frame)].append(request_of(frame))
+    found: list[dict[str, Any]] = []
+    left_out = 0
+    for (kind, text), requests in sorted(groups.items(), key=lambda item: -len(item[1])):
+        named = sorted(filter(None, requests))[:_NAMED]
+        stack = {"kind": kind, "count": len(requests), "requests": named, "text": text}
+        most_bytes -= len(json.dumps(stack))
+        if most_bytes < 0:
+            left_out += len(requests)
+        else:
+            found.append(stack)
+    if left_out:
+        text = "left out: the answer would be too long"
+        found.append({"kind": "greenlet", "count": left_out, "requests": [], "text": text})
+    return found
+
+
+def _frames() -> Iterator[tuple[str, FrameType]]:
+    own = greenlet.getcurrent()
+    for found in gc.get_objects():
+        if isinstance(found, greenlet.greenlet) and found is not own:
+            frame = found.gr_frame  # None when it has not begun, has ended, or runs in a thread
+            if frame is not None:
+                yield "greenlet", frame
+    for frame in sys._current_frames().values():
+        # The caller's thread is at this very line.
+        if frame.f_code is not _frames.__code__ and not frame.f_code.co_filename.endswith(
+            _WATCHDOG
+        ):
+            yield "thread", frame
+
+
+def stack_of(frame: FrameType) -> str:
+    """Returns the stack, the innermost call last, without the server's own outermost frames."""
+    summary = traceback.StackSummary.extract(
+        [(found, found.f_lineno) for found in reversed(list(_callers(frame)))]
+    )
+    first = next(
+        (
+            index
+            for index, found in enumerate(summary)
+            if not any(own in found.filename for own in _OWN_FILES)
+        ),
+        0,
+    )
+    return "".join(traceback.StackSummary.from_list(summary[first:]).format()).rstrip("\n")
+
+
+def request_of(frame: FrameType) -> str:
+    """Returns request line, age and id of the request that a stack runs; empty when it runs none."""
+    request_id = ""
+    for found in _callers(frame):
+        if found.f_code is Exchange.run.__code__:
+            exchange: Exchange = found.f_locals["self"]
+            age = time.monotonic() - exchange.started
+            named = f", request id {request_id}" if request_id else ""
+            return f"{exchange.head.line.decode('latin-1')} ({age:.2f} s old{named})"
+        environ = found.f_locals.get("environ")
+        if isinstance(environ, dict):
+            known = environ.get(_REQUEST_ID)
+            request_id = known[:_LONGEST_ID] if isinstance(known, str) else request_id
+    return ""
+
+
+def _callers(frame: FrameType) -> Iterator[FrameType]:
+    found: FrameType | None = frame
+    while found is not None:
+        yield found
+        found = found.f_back

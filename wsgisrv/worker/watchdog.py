@@ -1,0 +1,131 @@
+"""The watchdog: a native thread that sees the hub stand still, and says what holds it.
+
+Rules: imported before the standard library is patched, and must not import eventlet: it keeps the original
+thread and sleep. Takes no lock that the hub may hold, so it does not use logging. One stack for each block.
+
+Two watch, since a thread of Python sees nothing while C code holds the GIL: this thread, which finds the
+request as well, and faulthandler's timer, which is C and writes to the worker's dump file; whoever comes
+first after the block, or the master during it, logs what is there if the thread could not. The claim stands
+on the scoreboard.
+
+Facts about faulthandler.dump_traceback_later: its thread sleeps on a lock with a timeout of the monotonic
+clock; setting it anew ends that thread and starts another, which took 80 us (median) four times a second.
+"""
+
+from __future__ import annotations
+
+import _thread
+import faulthandler
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from wsgisrv.dumpfile import STACKS_BYTES, DumpFile
+from wsgisrv.logs import log_stack, write_now
+from wsgisrv.scoreboard import BEAT_SECONDS, Real, Slot, Word
+
+_LOG = logging.getLogger("wsgisrv.worker")
+
+# Taken here, before any patching.
+_start_thread = _thread.start_new_thread
+_sleep = time.sleep
+_write = os.write
+_get_ident = _thread.get_ident
+
+Describe = Callable[[FrameType], tuple[str, str]]
+"""Returns of a stack, by its innermost frame: the request that it runs, and its text."""
+
+AllStacks = Callable[[int], list[dict[str, Any]]]
+"""Returns every stack in so many bytes at most."""
+
+
+class Watchdog:
+    """Args:
+    slot: the worker's, where its hub beats.
+    dump: the worker's dump file.
+    warning: seconds that the hub may be late before it is reported; 0 never reports.
+    """
+
+    def __init__(self, slot: Slot, dump: DumpFile, warning: float) -> None:
+        self._slot = slot
+        self._dump = dump
+        self._warning = warning
+        self._hub_thread = 0
+        self._beat = 0.0
+
+    def start(self, describe: Describe, all_stacks: AllStacks) -> None:
+        """Begins to watch. Runs in: hub."""
+        if self._warning:
+            self._hub_thread = _get_ident()
+            self._arm(time.monotonic())
+            _start_thread(self._watch, (describe, all_stacks))
+
+    # Runs in: hub
+
+    def on_tick(self, now: float, lag: float) -> None:
+        """The hub has come by, ``lag`` seconds late."""
+        if not self._warning:
+            return
+        faulthandler.cancel_dump_traceback_later()
+        if lag > self._warning:
+            self._report_end(lag)
+        if self._dump.size():
+            self._dump.clear()
+        self._arm(now)
+
+    def _report_end(self, lag: float) -> None:
+        if self._claim(self._beat):
+            stack = self._dump.read() or "nobody could look while it lasted"
+            log_stack(_LOG, logging.WARNING, f"the hub was blocked for {lag:.2f} s", stack)
+        else:
+            _LOG.warning("the hub was blocked for %.2f s", lag)
+
+    def _arm(self, now: float) -> None:
+        self._beat = self._slot.reals[Real.BEAT] = now
+        faulthandler.dump_traceback_later(BEAT_SECONDS + self._warning, file=self._dump.fd)
+
+    # Runs in: the native thread
+
+    def _watch(self, describe: Describe, all_stacks: AllStacks) -> None:
+        step = min(max(self._warning / 4, 0.02), BEAT_SECONDS)
+        woke = time.monotonic()
+        dumped = self._slot.words[Word.DUMP_ASKED]
+        while True:
+            _sleep(step)
+            now = time.monotonic()
+            if (asked := self._slot.words[Word.DUMP_ASKED]) != dumped:
+                dumped = asked
+                _write(self._dump.fd, json.dumps(all_stacks(STACKS_BYTES)).encode())
+            # If this thread itself came late, the process was stopped or the GIL held: what the hub
+            # does at this moment would say nothing about it.
+            if now - woke < step + self._warning:
+                self._look(now, describe)
+            woke = now
+
+    def _look(self, now: float, describe: Describe) -> None:
+        beat = self._slot.reals[Real.BEAT]
+        late = now - beat - BEAT_SECONDS
+        if late <= self._warning or not self._claim(beat):
+            return
+        frame = sys._current_frames().get(self._hub_thread)
+        if frame is None:
+            return
+        request, stack = describe(frame)
+        write_now(
+            _LOG,
+            logging.WARNING,
+            f"the hub is blocked, for {late:.2f} s by now, by {request}",
+            stack,
+        )
+
+    def _claim(self, beat: float) -> bool:
+        """Whether nobody has reported the block yet that began after ``beat``."""
+        if self._slot.reals[Real.BLOCK_REPORTED] == beat:
+            return False
+        self._slot.reals[Real.BLOCK_REPORTED] = beat
+        return True
