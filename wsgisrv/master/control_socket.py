@@ -1,9 +1,7 @@
 """The control socket's file: 0600 from its first moment on, and gone when the master is.
 
-Rules: a file that nobody answers on is a dead master's and is replaced; a live one is refused.
-
-Facts about bind(2): the file's mode is what the umask leaves of 0777, so the umask is set around it; a
-chmod after it would leave a moment in which others may connect.
+Rules: a file that nobody answers on is a dead master's and is replaced; a live one is refused. It is bound
+as any unix listener, under a closed umask, with a mode that no option changes.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from collections.abc import Mapping
 from wsgisrv.control import AUTO, OFF, default_path
 from wsgisrv.errors import AddressInUseError, ConfigError, SystemRefusedError, WsgisrvError
 from wsgisrv.master.listeners import Listener, open_listeners
+from wsgisrv.master.socket_options import SocketOptions
 
 _LOG = logging.getLogger("wsgisrv.master")
 
@@ -53,9 +52,10 @@ def _open(path: str) -> Listener:
         raise ConfigError(
             f"[wsgisrv] control_socket = {path}: allowed is auto, off or an absolute path"
         )
-    before = os.umask(0o177)
     try:
-        (listener,) = open_listeners([f"unix:{path}"], backlog=BACKLOG, timeout=0)
+        (listener,) = open_listeners(
+            [f"unix:{path}"], backlog=BACKLOG, timeout=0, options=SocketOptions(unix_mode=0o600)
+        )
     except AddressInUseError:
         raise AddressInUseError(
             f"[wsgisrv] control_socket = {path}: another master answers there"
@@ -65,8 +65,6 @@ def _open(path: str) -> Listener:
         raise type(error)(f"[wsgisrv] control_socket = {path}: {reason}") from None
     except OSError as error:  # a path too long for an address
         raise SystemRefusedError(f"[wsgisrv] control_socket = {path}: {error}") from None
-    finally:
-        os.umask(before)
     return listener
 
 

@@ -44,8 +44,9 @@ from wsgisrv.master.recycling import reason_to_retire
 MOST_WORKERS = 256
 """Of one generation."""
 
-SUSPENDED_SECONDS = 5.0
-"""A gap between two events from which the machine or the master was stopped: no worker is to blame."""
+SUSPENDED_SECONDS = 1.5
+"""A gap between two events from which the machine or the master was stopped: no worker is to blame. The
+master sleeps a second at most, and a stop may fall between the reading of a beat and the look at it."""
 
 
 BOOT_FAILED = 70
