@@ -8,7 +8,8 @@ may read the body and write the response; ``finish`` gives the connection back t
     IDLE -> HEAD -> (FIRST_CHUNK) -> RUNNING -> IDLE | DRAINING -> IDLE | LINGERING -> CLOSED
 
 Facts about sockets: close() with bytes unread makes the kernel send RST, which can destroy a response on
-its way (RFC 9112 9.6), so a connection that the client may still write to is half-closed and read to EOF.
+its way (RFC 9112 9.6), so a connection that the client may still write to is half-closed and read to EOF;
+one whose client has said that this was its last request is just closed.
 """
 
 from __future__ import annotations
@@ -280,10 +281,13 @@ class Connection(Stream):
         """Takes the connection back after a response. ``keep``: the client was not told to close."""
         if self.state is CLOSED:
             return
-        self.exchange = None
+        exchange, self.exchange = self.exchange, None
         self.body_data = b""
         if not keep:
-            self.linger()
+            if exchange is not None and self._is_client_done(exchange.head):
+                self.close()
+            else:
+                self.linger()
             return
         if self.decoder is not None:
             if not self.decoder.is_complete:
@@ -293,6 +297,15 @@ class Connection(Stream):
                 return
             self.decoder = None
         self._become_idle(now)
+
+    def _is_client_done(self, head: RequestHead) -> bool:
+        """Whether the client has said that it sends no more (RFC 9112 9.6), and has sent no more."""
+        return (
+            not head.keep_alive
+            and self.body_is_complete
+            and self._reader.is_idle
+            and self.upgraded is None
+        )
 
     def _become_idle(self, now: float) -> None:
         self.state = IDLE
