@@ -15,14 +15,17 @@ def factory(global_conf: dict[str, str], app: str) -> WSGIApplication:
 
 
 def files(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answers a regular file of 3 MiB, or breaks a body off in the middle."""
+    """Answers a regular file of 3 MiB, one of 1 GiB, or breaks a body off in the middle."""
     start_response("200 OK", [("Content-Type", "application/octet-stream")])
     if environ["PATH_INFO"] == "/broken":
         return _broken()
     file = tempfile.TemporaryFile()  # noqa: SIM115 -- the server closes it
-    for number in range(3):
-        file.write(bytes([number]) * MIB)
-    file.seek(0)
+    if environ["PATH_INFO"] == "/gibibyte":
+        file.truncate(1024 * MIB)
+    else:
+        for number in range(3):
+            file.write(bytes([number]) * MIB)
+        file.seek(0)
     wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](file)
     return wrapped
 

@@ -85,3 +85,17 @@ def test_a_gibibyte_downloaded_by_a_slow_client_leaves_memory_flat() -> None:
             total += count
         assert GIB < total < GIB + 1000
         assert resident(pid) - before < ROOM
+
+
+def test_a_file_of_a_gibibyte_leaves_memory_flat() -> None:
+    with serve("tests.apps.files:files", workers=1) as server, server.connect() as client:
+        (pid,) = server.wait_ready()
+        assert len(client.get().body) == 3 * MIB
+        before = resident(pid)
+        client.send(b"GET /gibibyte HTTP/1.0\r\n\r\n")
+        total = 0
+        buffer = bytearray(MIB)
+        while count := client.socket.recv_into(buffer):
+            total += count
+        assert GIB < total < GIB + 1000
+        assert resident(pid) - before < ROOM
