@@ -9,48 +9,14 @@ Must not import eventlet, webob, paste or routes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
 
 from wsgisrv.networks import check_networks
-
-KIB = 1024
-MIB = 1024 * KIB
-GIB = 1024 * MIB
+from wsgisrv.option import GIB, KIB, MIB, option
 
 PROXY_HEADERS = (
     "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port",
     "x-forwarded-prefix",
 )  # fmt: skip
-
-
-def option(
-    default: Any,
-    help: str,
-    *,
-    min: float | None = None,
-    max: float | None = None,
-    choices: tuple[str, ...] | None = None,
-    pattern: tuple[str, str] | None = None,
-    metavar: str = "TEXT",
-    is_list: bool = False,
-    check: Callable[[tuple[str, ...]], str] | None = None,
-    mutable: bool = False,
-) -> Any:
-    """Declares one option: a dataclass field whose metadata is what oslo.config needs to know.
-
-    Args:
-        pattern: a regular expression that text has to match whole, and the same in words.
-        is_list: of an option with several values, they are separated by commas; else it may be given
-            more than once.
-        check: of such an option; returns what is wrong with the values and what is allowed, "" for
-            nothing.
-    """
-    meta = {
-        "help": help, "min": min, "max": max, "choices": choices, "pattern": pattern,
-        "metavar": metavar, "is_list": is_list, "check": check, "mutable": mutable,
-    }  # fmt: skip
-    return dataclasses.field(default=default, metadata=meta)
 
 
 def check_proxy_headers(names: tuple[str, ...]) -> str:
