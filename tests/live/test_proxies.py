@@ -54,6 +54,7 @@ def test_a_listed_peer_must_send_the_header_and_well_formed() -> None:
                 client.assert_eof()
         with server.connect() as client:
             client.assert_eof()
+        server.wait_line(r"came in time \(the worker's 4\. such connection\)")
         seen = server.log
         assert "127.0.0.1, listed in proxy_protocol_from: no PROXY protocol header" in seen
         assert "listed in proxy_protocol_from: version 1: " in seen
