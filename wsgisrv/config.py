@@ -193,6 +193,16 @@ class Settings:
         max=86400,
         mutable=True,
     )
+    shutdown_delay: float = option(
+        0.0,
+        "Seconds that a graceful stop of the service waits before its workers drain, while it says that it"
+        " is not ready (egg:wsgisrv#healthcheck) and serves on. 0, the default, drains at once, as"
+        " suits a service that no proxy asks. Behind one: longer than it takes to notice, as its"
+        " check's interval times the failures that it asks for. A reload does not wait.",
+        min=0,
+        max=86400,
+        mutable=True,
+    )
 
     # Recycling: a worker is drained when its replacement is ready, one at a time
     max_requests: int = option(

@@ -17,8 +17,11 @@ def status_text(answer: Fields) -> str:
     last = f" (last: {answer['last_reload']})" if answer["last_reload"] else ""
     master = f"wsgisrv {answer['version']}, master pid {answer['pid']}"
     wanted = f"generation {answer['generation']}, workers wanted: {answer['workers_wanted']}"
+    waits = (
+        f", drains in {duration(answer['drains_in'])}" if answer["drains_in"] is not None else ""
+    )
     head = [
-        f"{master}, {answer['state']} for {duration(answer['uptime'])}",
+        f"{master}, {answer['state']}{waits}, up for {duration(answer['uptime'])}",
         f"addresses: {', '.join(answer['addresses'])}",
         f"{wanted}, reload: {answer['reload']}{last}",
     ]

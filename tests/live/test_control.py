@@ -268,7 +268,7 @@ def test_status_says_how_the_service_and_each_worker_stand(tmp_path: Path) -> No
         busy = [worker for worker in found["workers"] if worker["in_flight"]]
         assert [worker["oldest_request"]["line"] for worker in busy] == ["GET /?30 HTTP/1.1"]
         done = wsgisrv("status", "--control-socket", path)
-        assert f"master pid {server.pid}, serving for " in done.stdout
+        assert f"master pid {server.pid}, serving, up for " in done.stdout
         assert all(str(pid) in done.stdout for pid in pids)
         assert wsgisrv("stop", "--now", "--control-socket", path).returncode == 0
 

@@ -40,7 +40,7 @@ class Service(Protocol):
         """Begins to stop."""
 
     def scale(self, workers: int) -> None:
-        """Wants so many workers."""
+        """Wants so many workers; raises WsgisrvError instead."""
 
     def reopen_logs(self) -> None:
         """Has the log files opened anew."""

@@ -55,12 +55,16 @@ class Listener:
     inode: int = 0
 
     def close(self) -> None:
-        """Closes it and removes the file, unless somebody has put another one in its place."""
+        """Closes it and removes the file, unless somebody has put another one in its place.
+
+        Does nothing the second time.
+        """
         # The file first: an open socket keeps its inode, so no other file can have the number yet.
         if self.inode:
             with contextlib.suppress(FileNotFoundError):
                 if os.lstat(self.path).st_ino == self.inode:
                     os.unlink(self.path)
+            self.inode = 0
         self.socket.close()
 
 

@@ -3,9 +3,14 @@
 Rules: takes events and ``now``, returns actions; the supervisor alone forks, sends and kills. No clock,
 no process, no socket: must not import os, signal, time or socket. Property-tested with random histories.
 
-A worker is BOOTING, READY, DRAINING (told to finish) or KILLED (told to end now); it leaves the roster
-when it has exited, never before. Workers belong to a generation. Between reloads there is one; a reload
-brings a second, which serves beside the first until every one of its workers is ready.
+A worker is BOOTING, READY, DRAINING (told to finish) or KILLED (told to end now). One that boots may be
+ready before that is known here, so it is killed for its own fault or in a stop at once, else drained. It
+leaves the roster when it has exited, never before. Workers belong to a generation. Between reloads there is
+one; a reload brings a second, which serves beside the first until every one of its workers is ready.
+
+A stop that was asked for gracefully has two parts. For ``shutdown_delay`` the service says that it is not
+ready, so that proxies turn away, and serves on: who dies is replaced, and nothing else changes any more.
+Then every worker drains.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from wsgisrv.master.events import (
     Drain,
     Event,
     Exited,
+    FailReadiness,
     Halt,
     Kill,
     Measured,
@@ -35,6 +41,7 @@ from wsgisrv.master.events import (
     Spawn,
     Spawned,
     SpawnFailed,
+    StopListening,
     StopRequested,
     Ticked,
 )
@@ -74,6 +81,7 @@ class Roster:
         self._backoff = Backoff(now)
         self._heard = now  # of the last event
         self._stopping: StopRequested | None = None
+        self._drains_at: float | None = None  # while a stop waits for shutdown_delay
         self._halt = Halt(0, "")
         self._halted = False
 
@@ -93,9 +101,16 @@ class Roster:
         """Of the settings of the reload under way, None when there is none."""
         return self._incoming.version if self._incoming is not None else None
 
+    @property
+    def drains_at(self) -> float | None:
+        """When the stop that was asked for begins to drain, None when there is nothing to wait for."""
+        return self._drains_at
+
     def next_deadline(self, now: float) -> float:
         """Returns the time at which a Ticked would change something, at most a second away."""
         due = now + 1.0
+        if self._drains_at is not None:
+            due = min(due, self._drains_at)
         if self._missing() and self._backoff.not_before > now:
             due = min(due, self._backoff.not_before)
         for worker in self._workers.values():
@@ -166,12 +181,12 @@ class Roster:
         worker = self._workers.pop(worker_id, None)
         if worker is None:
             return
-        if worker.state is State.DRAINING and exit_code:
+        if worker.state is State.DRAINING and worker.ready_at is not None and exit_code:
             yield Announce("warning", reason)
         wished = worker.state is State.DRAINING or (
             worker.state is State.KILLED and not worker.aborted
         )
-        if wished or self._stopping:
+        if wished or self._is_ending:
             return
         if worker.generation != self.generation:
             if self._incoming is not None and worker.generation == self._newest:
@@ -196,6 +211,8 @@ class Roster:
     # Time
 
     def _on_tick(self, now: float) -> Iterator[Action]:
+        if self._drains_at is not None and now >= self._drains_at:
+            yield from self._end(now)
         for worker in list(self._workers.values()):
             deadline = self._deadline_of(worker)
             if deadline is not None and now >= deadline:
@@ -261,20 +278,15 @@ class Roster:
         self._announced = True
         self._backoff.forget_deaths()
         yield Serving(self.generation)
-        for worker in self._of(State.READY):
+        for worker in self._of(State.BOOTING, State.READY):
             if worker.generation != self.generation:
                 yield self._drain(worker, now)
-        for worker in self._of(State.BOOTING):
-            if worker.generation != self.generation:
-                yield self._kill(worker, now)
 
     def _abandon(self, reason: str, now: float) -> Iterator[Action]:
         """A worker of the new generation could not boot: the old one stays."""
         self._incoming = None
         yield ReloadFailed(self._newest, reason)
-        for worker in self._of(State.BOOTING, State.READY):
-            if worker.generation == self._newest:
-                yield self._kill(worker, now)
+        yield from self._shed(now)  # those that are ready have taken requests already
 
     def _on_resize(self, event: ResizeRequested | ScaleRequested) -> Iterator[Action]:
         if self._stopping:
@@ -286,19 +298,42 @@ class Roster:
 
     # The end
 
+    @property
+    def _is_ending(self) -> bool:
+        """Whether nobody is to be replaced any more."""
+        return self._stopping is not None and self._drains_at is None
+
     def _on_stop(self, event: StopRequested, now: float) -> Iterator[Action]:
-        self._stopping = event
+        if event.graceful and self._drains_at is not None:
+            return
+        is_first, self._stopping = self._stopping is None, event
         self._incoming = self._queued = None
+        if event.graceful and is_first and not event.is_handover:
+            yield FailReadiness()
+            if self.policy.shutdown_delay and self._count(self.generation, State.READY):
+                delay = self.policy.shutdown_delay
+                self._drains_at = now + delay
+                yield Announce("info", f"not ready any more, serving on; draining in {delay:g} s")
+                return
+        yield from self._end(now)
+
+    def _end(self, now: float) -> Iterator[Action]:
+        event = self._stopping or StopRequested(graceful=True)
+        if self._drains_at is not None and event.graceful:
+            yield Announce("info", "draining")
+        self._drains_at = None
+        if event.graceful:
+            yield StopListening()
         for worker in self._of(State.BOOTING, State.READY, State.DRAINING):
-            if worker.state is State.READY and event.graceful and not worker.aborted:
-                yield self._drain(worker, now)
-            elif worker.state is not State.DRAINING or not event.graceful:
+            if not event.graceful or worker.aborted:
                 yield self._kill(worker, now)
+            elif worker.state is not State.DRAINING:
+                yield self._drain(worker, now)
 
     # Keeping up: what is missing or too much after every event
 
     def _keep_up(self, now: float) -> Iterator[Action]:
-        if self._stopping:
+        if self._is_ending:
             if not self._workers:
                 self._halted = True
                 yield self._halt
@@ -306,7 +341,8 @@ class Roster:
         if self._queued is not None and self._incoming is None and self._was_ready:
             policy, self._queued = self._queued, None
             yield from self._on_reload(policy, now)
-        yield from self._recycle(now)
+        if self._stopping is None:
+            yield from self._recycle(now)
         yield from self._shed(now)
         if now >= self._backoff.not_before:
             for generation in self._missing():
@@ -353,8 +389,7 @@ class Roster:
             live.sort(key=lambda worker: (worker.state is State.READY, -worker.worker_id))
             most = self._wanted(generation) + self._spare(generation)
             for worker in live[: max(len(live) - most, 0)]:
-                ready = worker.state is State.READY
-                yield self._drain(worker, now) if ready else self._kill(worker, now)
+                yield self._drain(worker, now)
             if live:
                 yield from self._on_ready(generation, now)
 
@@ -374,7 +409,7 @@ class Roster:
         return missing
 
     def _wanted(self, generation: int) -> int:
-        if self._stopping or (generation != self.generation and self._incoming is None):
+        if self._is_ending or (generation != self.generation and self._incoming is None):
             return 0
         return self._policy_of(generation).workers
 

@@ -5,11 +5,43 @@ Rules: times are seconds, sizes bytes. What a worker has not told yet is 0.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+
+from wsgisrv import __version__
 from wsgisrv.control import Fields
 from wsgisrv.master.gauge import rss_of
 from wsgisrv.master.member import State
+from wsgisrv.master.roster import Roster
 from wsgisrv.master.worker_handle import WorkerHandle
+from wsgisrv.master.workers import Workers
 from wsgisrv.scoreboard import BEAT_SECONDS, Real, Slot, Word
+
+
+def service_status(
+    roster: Roster, workers: Workers, addresses: Sequence[str], *, is_stopping: bool, now: float
+) -> Fields:
+    """Returns how the service and each of its workers stand; the master's own times are its caller's.
+
+    Args:
+        now: time.monotonic().
+    """
+    states = roster.workers()
+    return {
+        "version": __version__,
+        "pid": os.getpid(),
+        "state": "stopping" if is_stopping else "serving",
+        "drains_in": None if roster.drains_at is None else round(max(roster.drains_at - now, 0), 1),
+        "generation": roster.generation,
+        "addresses": addresses,
+        "workers_wanted": roster.latest_policy.workers,
+        "reload": "none" if roster.reload_version is None else "under way",
+        "workers": [
+            worker_status(handle, state, workers.scoreboard[handle.slot], now)
+            for handle in workers.handles()
+            if (state := states.get(handle.worker_id)) is not None
+        ],
+    }
 
 
 def worker_status(handle: WorkerHandle, state: State, slot: Slot, now: float) -> Fields:

@@ -18,12 +18,12 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from wsgisrv import __version__, logs
+from wsgisrv import logs
 from wsgisrv.channel import Kind, Message
 from wsgisrv.config import Settings
 from wsgisrv.context import RunWorker
 from wsgisrv.control import Fields
-from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, WsgisrvError
+from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, UnavailableError, WsgisrvError
 from wsgisrv.master import events
 from wsgisrv.master.commands import Asker, Commands
 from wsgisrv.master.control_server import ControlServer
@@ -36,12 +36,13 @@ from wsgisrv.master.reap import Status, in_words
 from wsgisrv.master.roster import MOST_WORKERS, Roster
 from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.spawn import Fork, spawn
-from wsgisrv.master.status import worker_status
+from wsgisrv.master.status import service_status
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.master.workers import Workers
 from wsgisrv.tls import TlsFiles
 
 _LOG = logging.getLogger("wsgisrv.master")
+_STOPPING = "the service is stopping"
 
 
 class Supervisor:
@@ -207,34 +208,22 @@ class Supervisor:
                 _LOG.error("reload: %s; the settings stay as they were", error)
         elif number == signal.SIGUSR1:
             self.reopen_logs()
-        elif number == signal.SIGTTIN:
-            self._tell(events.ResizeRequested(1))
-        elif number == signal.SIGTTOU:
-            self._tell(events.ResizeRequested(-1))
+        elif number in (signal.SIGTTIN, signal.SIGTTOU):
+            if self._stops_asked:
+                _LOG.warning("%s: %s; the workers stay as many", number.name, _STOPPING)
+            self._tell(events.ResizeRequested(1 if number == signal.SIGTTIN else -1))
 
     # What signals and control commands ask for
 
     def status(self) -> Fields:
         """Returns how service and workers stand (wsgisrv.master.status)."""
         now = time.monotonic()
-        states = self._roster.workers()
-        version = self._roster.reload_version
-        return {
-            "version": __version__,
-            "pid": os.getpid(),
-            "uptime": round(now - self._started, 1),
-            "state": "stopping" if self._stops_asked else "serving",
-            "generation": self._roster.generation,
-            "addresses": self._addresses(self._roster.policy.version),
-            "workers_wanted": self._roster.latest_policy.workers,
-            "reload": "none" if version is None else "under way",
-            "last_reload": self._last_reload,
-            "workers": [
-                worker_status(handle, state, self._workers.scoreboard[handle.slot], now)
-                for handle in self._workers.handles()
-                if (state := states.get(handle.worker_id)) is not None
-            ],
-        }
+        found = service_status(
+            self._roster, self._workers, self._addresses(self._roster.policy.version),
+            is_stopping=bool(self._stops_asked), now=now,
+        )  # fmt: skip
+        uptime = round(now - self._started, 1)
+        return {**found, "uptime": uptime, "last_reload": self._last_reload}
 
     def stop(self, *, graceful: bool, asked_by: str) -> None:
         """Begins to stop; ``run`` returns when every worker is gone."""
@@ -253,7 +242,7 @@ class Supervisor:
             WsgisrvError: when they are wrong, or it is too late; nothing has changed.
         """
         if self._stops_asked:
-            raise ReloadError("the service is stopping")
+            raise ReloadError(_STOPPING)
         settings = self._reload_settings()
         tls = TlsFiles(settings)
         self._settings.append(settings)
@@ -266,7 +255,13 @@ class Supervisor:
         self._tell(events.ReloadRequested(_policy(self._settings[version], version)))
 
     def scale(self, workers: int) -> None:
-        """Wants so many workers, in this generation and one that is about to serve."""
+        """Wants so many workers, in this generation and one that is about to serve.
+
+        Raises:
+            UnavailableError: when it is too late.
+        """
+        if self._stops_asked:
+            raise UnavailableError(f"scale: {_STOPPING}")
         self._tell(events.ScaleRequested(workers))
 
     def reopen_logs(self) -> None:
@@ -307,6 +302,10 @@ class Supervisor:
                 self._notifier.ready(f"serving; reload to generation {generation} failed")
                 self._last_reload = f"generation {generation} failed: {reason}"
                 self._commands.reload_failed(reason, self._roster.reload_version)
+            case events.FailReadiness():
+                self._workers.scoreboard.note_stop()
+            case events.StopListening():
+                self._stop_listening()
             case events.Halt():
                 self._halt = action
 
@@ -329,9 +328,16 @@ class Supervisor:
         self._signals.close()
 
     def _drain(self, worker_id: int) -> None:
+        """One that has not said READY gets SIGTERM: it dies of that until it begins to serve."""
         handle = self._workers.get(worker_id)
-        if handle is not None and not handle.channel.send(Message(Kind.DRAIN)):
+        if handle is None:
+            return
+        if not handle.hub or not handle.channel.send(Message(Kind.DRAIN)):
             self._workers.kill(worker_id, signal.SIGTERM)
+
+    def _stop_listening(self) -> None:
+        for listener in self._listeners:
+            listener.close()
 
     def _announce(self, generation: int) -> None:
         states = self._roster.workers()
@@ -360,8 +366,7 @@ class Supervisor:
     def _close(self) -> None:
         """Ends everything; whatever worker is left after an error of ours is killed and reaped."""
         self._workers.close()
-        for listener in self._listeners:
-            listener.close()
+        self._stop_listening()
         if self._control is not None:
             self._control.close()
         self._selector.close()
@@ -375,6 +380,7 @@ def _policy(settings: Settings, version: int) -> events.Policy:
         boot_timeout=settings.boot_timeout,
         worker_timeout=settings.worker_timeout,
         graceful_timeout=settings.graceful_timeout,
+        shutdown_delay=settings.shutdown_delay,
         max_requests=settings.max_requests,
         max_requests_jitter=settings.max_requests_jitter,
         max_worker_lifetime=settings.max_worker_lifetime,

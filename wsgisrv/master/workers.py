@@ -24,7 +24,7 @@ from wsgisrv.master import events
 from wsgisrv.master.listeners import Listener
 from wsgisrv.master.reap import Status, exited
 from wsgisrv.master.spawn import Fork
-from wsgisrv.master.stalls import report_block, report_hang, report_last_stacks
+from wsgisrv.master.stalls import report_block, report_cut, report_hang, report_last_stacks
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.scoreboard import Real, Scoreboard, State, Word
 from wsgisrv.tls import TlsFiles
@@ -214,6 +214,7 @@ class Workers:
         """Drops a worker that was reaped; its slot is free again."""
         if was_killed:
             report_last_stacks(handle)
+        report_cut(handle, self.scoreboard[handle.slot], time.monotonic())
         self._deaths[handle.slot] = (time.monotonic(), reason)
         self._close_channel(handle)
         handle.dump.close()

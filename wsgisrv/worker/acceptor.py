@@ -50,6 +50,7 @@ class Acceptor:
         self._base_environ = base_environ(listener, worker.error_stream)
         if self._is_inet and worker.tls is not None:
             self._base_environ |= {"wsgi.url_scheme": "https", "HTTPS": "on"}
+        self._base_environ |= worker.shared_environ
         self._watched: Any = None
         self._open = True
         self._has_warned = False
@@ -70,6 +71,17 @@ class Acceptor:
         if self._watched is not None:
             self._worker.hub.remove(self._watched)
             self._watched = None
+
+    def take_rest(self) -> None:
+        """Accepts who has connected already, for nobody else will: the kernel would reset them."""
+        while self._open and self._worker.has_place():
+            try:
+                fd, address = self._listener._accept()  # type: ignore[attr-defined]
+            except ConnectionError:
+                continue
+            except OSError:  # as a rule that nobody waits; else it is too late to try again
+                return
+            self._adopt(fd, address)
 
     def close(self) -> None:
         """Stops for good and lets go of this process's copy of the listener."""

@@ -27,6 +27,7 @@ from wsgisrv.worker.acceptor import Acceptor
 from wsgisrv.worker.access_log import AccessLog
 from wsgisrv.worker.clock import TICK
 from wsgisrv.worker.connection import Connection
+from wsgisrv.worker.draining import KEY, Draining
 from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.pool import RequestPool
 from wsgisrv.worker.server import Server
@@ -66,6 +67,8 @@ class Worker(Server):
             settings.access_log_format,
             eventlet.patcher.original("os").write,
         )
+        self._draining = Draining(context.scoreboard)
+        self.shared_environ[KEY] = self._draining
         self._siblings: list[memoryview] = []  # as of the last tick
         self.acceptors = [Acceptor(self, listener) for listener in context.listeners]
         self._channel_listener: Any = None
@@ -90,6 +93,9 @@ class Worker(Server):
     def drain(self) -> None:
         """Accepts no more, closes idle connections, lets requests finish, then ends ``serve``."""
         self._slot.words[Word.STATE] = State.DRAINING
+        if self._draining:  # else a sibling takes them
+            for acceptor in self.acceptors:
+                acceptor.take_rest()
         super().drain()
 
     def _on_term(self, _signal: int, _frame: FrameType | None) -> None:
@@ -104,6 +110,7 @@ class Worker(Server):
             # The master is gone: nobody would replace this worker or stop it, so it ends itself.
             self.hub.remove(self._channel_listener)
             _LOG.warning("the master is gone; draining")
+            self._draining.is_orphan = True
             self._limit_drain()
             self.drain()
             return
