@@ -278,6 +278,16 @@ class Settings:
         " makes none.",
         metavar="PATH",
     )
+    backdoor: str = option(
+        "off",
+        "Gives each worker a unix socket with a Python console inside it, for trouble that nothing else"
+        " explains; only the master's own user and root may open it, and whoever does can do all that the"
+        " service can. auto makes it in the directory of control_socket's auto; a path names"
+        " another directory, which nobody else may enter; off, the default, makes none. wsgisrv"
+        " status says where they are.",
+        pattern=("off|auto|/.+", "off, auto or the absolute path of a directory"),
+        metavar="DIRECTORY",
+    )
 
     # Limits on a request (RFC 9112 and RFC 9110 name no figure but the first)
     max_target_bytes: int = option(

@@ -30,6 +30,7 @@ class WorkerContext:
         dump: where faulthandler leaves stacks.
         scoreboard: the whole of it; the worker writes only its own slot.
         global_conf: values that the command adds to the paste file's ``[DEFAULT]``.
+        backdoor: bound and listening, this worker's alone; None for none.
         tls: what TCP connections are encrypted with; None for plain ones.
     """
 
@@ -42,6 +43,7 @@ class WorkerContext:
     dump: DumpFile
     scoreboard: Scoreboard
     global_conf: Mapping[str, str]
+    backdoor: socket.socket | None = None
     tls: TlsContexts | None = None
 
 

@@ -25,7 +25,13 @@ def status_text(answer: Fields) -> str:
         f"addresses: {', '.join(answer['addresses'])}",
         f"{wanted}, reload: {answer['reload']}{last}",
     ]
-    return "\n".join([*head, "", *table(_COLUMNS, [_row(found) for found in answer["workers"]])])
+    rows = table(_COLUMNS, [_row(found) for found in answer["workers"]])
+    doors = [
+        f"backdoor of worker {found['id']}: {found['backdoor']}"
+        for found in answer["workers"]
+        if found["backdoor"]
+    ]
+    return "\n".join([*head, "", *rows, *([""] if doors else []), *doors])
 
 
 def _row(worker: Fields) -> list[str]:

@@ -66,6 +66,7 @@ def worker_status(handle: WorkerHandle, state: State, slot: Slot, now: float) ->
         "oldest_request": _oldest(slot, now),
         "rss_bytes": rss_of(handle.pid),
         "last_death": _death(handle, now),
+        "backdoor": handle.backdoor.path if handle.backdoor is not None else None,
     }
 
 

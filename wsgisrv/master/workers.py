@@ -21,6 +21,7 @@ from wsgisrv.context import RunWorker, WorkerContext
 from wsgisrv.dumpfile import DumpFile
 from wsgisrv.errors import first_line
 from wsgisrv.master import events
+from wsgisrv.master.backdoors import open_backdoor
 from wsgisrv.master.listeners import Listener
 from wsgisrv.master.reap import Status, exited
 from wsgisrv.master.spawn import Fork
@@ -89,6 +90,7 @@ class Workers:
         worker_id, generation = wanted.worker_id, wanted.generation
         ours, theirs = Channel.pair()
         dump = self._make_dump(ours, theirs)
+        backdoor = open_backdoor(settings.backdoor, os.environ, worker_id)
         slot = self._free_slots.pop()
         board = self.scoreboard.hand_out(slot)
         now = time.monotonic()
@@ -106,21 +108,26 @@ class Workers:
             tls=tls.contexts,
             scoreboard=self.scoreboard,
             global_conf=self._global_conf,
+            backdoor=backdoor.socket if backdoor is not None else None,
         )
         try:
             pid = self._spawn_child(self._run_worker, context, lambda: self._close_in_worker(ours))
         except OSError:
             ours.close()
             dump.close()
+            if backdoor is not None:
+                backdoor.close()
             self._free_slots.append(slot)
             raise
         finally:
             theirs.close()
+            if backdoor is not None:
+                backdoor.socket.close()
         board.words[Word.PID] = pid
         self._selector.register(ours, selectors.EVENT_READ)
         self._handles[worker_id] = WorkerHandle(
             worker_id, generation, wanted.version, slot, pid, ours, dump, now,
-            last_death=self._deaths.get(slot),
+            last_death=self._deaths.get(slot), backdoor=backdoor,
         )  # fmt: skip
 
     def _make_dump(self, ours: Channel, theirs: Channel) -> DumpFile:
@@ -218,6 +225,8 @@ class Workers:
         self._deaths[handle.slot] = (time.monotonic(), reason)
         self._close_channel(handle)
         handle.dump.close()
+        if handle.backdoor is not None:
+            handle.backdoor.close()
         del self._handles[handle.worker_id]
         self.scoreboard[handle.slot].words[Word.STATE] = State.FREE
         self._free_slots.append(handle.slot)
@@ -229,3 +238,5 @@ class Workers:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(handle.pid, 0)
             handle.channel.close()
+            if handle.backdoor is not None:
+                handle.backdoor.close()

@@ -25,6 +25,7 @@ from wsgisrv.scoreboard import ROWS, Real, State, Word
 from wsgisrv.tls import Material, TlsContexts
 from wsgisrv.worker.acceptor import Acceptor
 from wsgisrv.worker.access_log import AccessLog
+from wsgisrv.worker.backdoor import Backdoor
 from wsgisrv.worker.clock import TICK
 from wsgisrv.worker.connection import Connection
 from wsgisrv.worker.draining import KEY, Draining
@@ -72,6 +73,11 @@ class Worker(Server):
         self._siblings: list[memoryview] = []  # as of the last tick
         self.acceptors = [Acceptor(self, listener) for listener in context.listeners]
         self._channel_listener: Any = None
+        self._backdoor = (
+            Backdoor(context.backdoor, {"worker": self, "app": app, "stacks": all_stacks})
+            if context.backdoor is not None
+            else None
+        )
         self._done = event.Event()
 
     # Life
@@ -85,10 +91,13 @@ class Worker(Server):
         self._watchdog.start(describe, all_stacks)
         self.clock.start()
         self._slot.words[Word.STATE] = State.READY
+        if self._backdoor is not None:
+            self._backdoor.start()
         for acceptor in self.acceptors:
             acceptor.start()
         self._done.wait()
         self._on_tick(time.monotonic(), 0.0)
+        self._close_backdoor()
 
     def drain(self) -> None:
         """Accepts no more, closes idle connections, lets requests finish, then ends ``serve``."""
@@ -141,7 +150,12 @@ class Worker(Server):
     def _give_up(self) -> None:
         _LOG.error("%d connections did not end in time", self.connection_count)
         self._access_log.flush()
+        self._close_backdoor()
         os._exit(1)
+
+    def _close_backdoor(self) -> None:
+        if self._backdoor is not None:
+            self._backdoor.close()
 
     # Connections
 
