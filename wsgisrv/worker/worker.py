@@ -6,10 +6,13 @@ otherwise; ``serve`` is the main greenlet's.
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import signal
 import time
+import weakref
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 from wsgiref.types import WSGIApplication
@@ -46,6 +49,7 @@ class Worker(Server):
         app: what answers requests.
         hub: eventlet's hub.
         watchdog: made before the patching, not started yet.
+        hidden: greenlets that gc does not find any more.
 
     Raises:
         SystemRefusedError: when the access log cannot be opened.
@@ -53,7 +57,12 @@ class Worker(Server):
     """
 
     def __init__(
-        self, context: WorkerContext, app: WSGIApplication, hub: Any, watchdog: Watchdog
+        self,
+        context: WorkerContext,
+        app: WSGIApplication,
+        hub: Any,
+        watchdog: Watchdog,
+        hidden: Sequence[weakref.ref[Any]] = (),
     ) -> None:
         settings = context.settings
         pool = RequestPool(hub, settings.pool_size)
@@ -73,8 +82,9 @@ class Worker(Server):
         self._siblings: list[memoryview] = []  # as of the last tick
         self.acceptors = [Acceptor(self, listener) for listener in context.listeners]
         self._channel_listener: Any = None
+        self._stacks = functools.partial(all_stacks, hidden=hidden)
         self._backdoor = (
-            Backdoor(context.backdoor, {"worker": self, "app": app, "stacks": all_stacks})
+            Backdoor(context.backdoor, {"worker": self, "app": app, "stacks": self._stacks})
             if context.backdoor is not None
             else None
         )
@@ -88,7 +98,7 @@ class Worker(Server):
         signal.signal(signal.SIGTERM, self._on_term)
         fd = self._context.channel.fileno()
         self._channel_listener = hub.add(hub.READ, fd, self._on_message, _ignore, None)
-        self._watchdog.start(describe, all_stacks)
+        self._watchdog.start(describe, self._stacks)
         self.clock.start()
         self._slot.words[Word.STATE] = State.READY
         if self._backdoor is not None:
@@ -135,7 +145,7 @@ class Worker(Server):
             except SystemRefusedError as error:
                 _LOG.error("%s; the old file stays open", error)
         elif message.kind is Kind.DUMP:
-            stacks = all_stacks(message.fields["most_bytes"])
+            stacks = self._stacks(message.fields["most_bytes"])
             answer = {"token": message.fields["token"], "stacks": stacks}
             self._context.channel.send(Message(Kind.STACKS, answer))
         elif message.kind is Kind.LOG_LEVEL:
