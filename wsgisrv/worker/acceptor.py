@@ -47,6 +47,8 @@ class Acceptor:
         self._worker = worker
         self._listener = listener
         self._is_inet = listener.family in (socket.AF_INET, socket.AF_INET6)
+        # Plain numbers: the socket's own attributes make an enum member each time.
+        self._kind = int(listener.family), int(listener.type), listener.proto
         self._base_environ = base_environ(listener, worker.error_stream)
         if self._is_inet and worker.tls is not None:
             self._base_environ |= {"wsgi.url_scheme": "https", "HTTPS": "on"}
@@ -111,8 +113,7 @@ class Acceptor:
         return True
 
     def _adopt(self, fd: int, address: Any) -> None:
-        listener = self._listener
-        sock = _socket.socket(listener.family, listener.type, listener.proto, fd)
+        sock = _socket.socket(*self._kind, fd)
         sock.setblocking(False)
         peer = (address[0], str(address[1])) if self._is_inet else ("", "")
         if self._worker.proxies and peer[0] in self._worker.proxies:
