@@ -27,6 +27,9 @@ _LOG = logging.getLogger("wsgisrv.worker")
 ACCEPTS_AT_ONCE = 64
 """Connections taken before the hub looks at the others."""
 
+MOST_REST = 1024
+"""Connections that a worker which drains still takes from a listener."""
+
 STEP_ASIDE_SECONDS = 0.005
 """How long a worker that holds more connections than its siblings leaves a new one to them. Whoever is
 free takes it at once; if nobody does, this worker takes it then."""
@@ -72,6 +75,19 @@ class Acceptor:
         if self._watched is not None:
             self._worker.hub.remove(self._watched)
             self._watched = None
+
+    def accept_rest(self) -> None:
+        """Takes what waits in the listener, if it can be served: its last owner's close would reset it."""
+        for _ in range(MOST_REST):
+            if not self._open or not self._worker.has_room():
+                return
+            try:
+                fd, address = self._listener._accept()  # type: ignore[attr-defined]
+            except ConnectionError:
+                continue
+            except OSError:
+                return
+            self._adopt(fd, address)
 
     def close(self) -> None:
         """Stops for good and lets go of this process's copy of the listener."""

@@ -90,6 +90,8 @@ class Worker(Server):
     def drain(self) -> None:
         """Accepts no more, closes idle connections, lets requests finish, then ends ``serve``."""
         self._slot.words[Word.STATE] = State.DRAINING
+        for acceptor in self.acceptors:
+            acceptor.accept_rest()
         super().drain()
 
     def _on_term(self, _signal: int, _frame: FrameType | None) -> None:
