@@ -19,7 +19,13 @@ from wsgisrv.scoreboard import BEAT_SECONDS, Real, Slot, Word
 
 
 def service_status(
-    roster: Roster, workers: Workers, addresses: Sequence[str], *, is_stopping: bool, now: float
+    roster: Roster,
+    workers: Workers,
+    addresses: Sequence[str],
+    *,
+    is_stopping: bool,
+    is_reloading: bool,
+    now: float,
 ) -> Fields:
     """Returns how the service and each of its workers stand; the master's own times are its caller's.
 
@@ -35,7 +41,7 @@ def service_status(
         "generation": roster.generation,
         "addresses": addresses,
         "workers_wanted": roster.latest_policy.workers,
-        "reload": "none" if roster.reload_version is None else "under way",
+        "reload": "under way" if is_reloading else "none",
         "workers": [
             worker_status(handle, state, workers.scoreboard[handle.slot], now)
             for handle in workers.handles()

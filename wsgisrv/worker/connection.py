@@ -28,7 +28,7 @@ from wsgisrv.http1.writer import plain_response
 from wsgisrv.worker.clock import NEVER
 from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.stream import RECEIVE_BYTES, Stream
-from wsgisrv.worker.tls_socket import OutputWaitsError, TlsSocket
+from wsgisrv.worker.tls_socket import OutputWaitsError
 
 if TYPE_CHECKING:
     from wsgisrv.worker.server import Server
@@ -98,15 +98,22 @@ class Connection(Stream):
         self._advancing = False
         self._fields: dict[str, str] | None = None  # of the last request
         self._environ: dict[str, Any] | None = None  # what ``environ_of`` makes of them
-        self.listen()
-        worker.clock.watch(self, time.monotonic() + worker.settings.header_timeout)
 
     def begin(self, rest: bytes) -> None:
-        """Looks at what came before the connection was one, ``rest`` and what a TLS socket holds."""
+        """Looks at what has come already, with ``rest`` in front, before it waits for more.
+
+        Most clients send their request right behind the handshake. The hub need not know of a connection
+        that is answered and closed at once, and the clock neither: a fifth of such a connection's cost.
+        """
         if rest:
             self._advance(rest)
-        elif isinstance(self.sock, TlsSocket):
+        else:
             self._readable(self.fd)
+        if self.state < RUNNING and not self.is_stuck:
+            self.listen()
+            if self.state is IDLE and not self._served_at_once:
+                settings = self.worker.settings
+                self.worker.clock.watch(self, time.monotonic() + settings.header_timeout)
 
     def _readable(self, _fd: int) -> None:
         try:

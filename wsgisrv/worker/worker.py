@@ -112,9 +112,8 @@ class Worker(Server):
     def drain(self) -> None:
         """Accepts no more, closes idle connections, lets requests finish, then ends ``serve``."""
         self._slot.words[Word.STATE] = State.DRAINING
-        if self._draining:  # else a sibling takes them
-            for acceptor in self.acceptors:
-                acceptor.take_rest()
+        for acceptor in self.acceptors:
+            acceptor.accept_rest(is_last=bool(self._draining))
         super().drain()
 
     def _on_term(self, _signal: int, _frame: FrameType | None) -> None:
