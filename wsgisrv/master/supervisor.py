@@ -35,7 +35,7 @@ from wsgisrv.master.notify import Notifier
 from wsgisrv.master.reap import Status, in_words
 from wsgisrv.master.reloads import Reloads, Version, policy_of
 from wsgisrv.master.roster import Roster
-from wsgisrv.master.signals import SignalPipe
+from wsgisrv.master.signals import STRANGE, SignalPipe
 from wsgisrv.master.spawn import Fork, spawn
 from wsgisrv.master.status import service_status
 from wsgisrv.master.worker_handle import WorkerHandle
@@ -213,6 +213,8 @@ class Supervisor:
             if self._stops_asked:
                 _LOG.warning("%s: %s; the workers stay as many", number.name, _STOPPING)
             self._tell(events.ResizeRequested(1 if number == signal.SIGTTIN else -1))
+        elif number in STRANGE:
+            _LOG.warning("%s: a signal without a meaning here; nothing changes", number.name)
 
     # What signals and control commands ask for
 
