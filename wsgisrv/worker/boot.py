@@ -5,7 +5,7 @@ standard library patched before anything else is loaded (a lock or a ``from time
 before would block the hub or hang). Whatever fails is told to the master, which prints it once.
 
 Facts about gc.freeze: what was frozen is not looked at again, nor found by gc.get_objects(). It saves a
-worker no memory (51.7 MiB of the demo's are its own with and without, wherever it is called), but a full
+worker no memory (50 MiB of the demo's are its own with and without, wherever it is called), but a full
 collection walks all that was imported, 70 ms for the demo's 96,000 objects, and the hub stands still
 meanwhile; frozen it took 0.01 ms. Before the fork it would hide locks from eventlet, which turns those
 that it finds green.
