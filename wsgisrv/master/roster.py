@@ -174,7 +174,7 @@ class Roster:
             yield from self._on_ready(worker.generation, now)
 
     def _on_ready(self, generation: int, now: float) -> Iterator[Action]:
-        if self._count(generation, State.READY) < self._wanted(generation):
+        if self._stopping or self._count(generation, State.READY) < self._wanted(generation):
             return
         if generation == self.generation:
             if not self._announced:

@@ -545,6 +545,14 @@ def test_during_shutdown_delay_nothing_is_reloaded_resized_or_recycled() -> None
     assert service.pass_time(4) == []
 
 
+def test_a_start_that_completes_during_shutdown_delay_is_not_announced() -> None:
+    service = Service(LEAVING)
+    service.tell(Ticked(), Spawned(1), BecameReady(1), Spawned(2))
+    service.tell(StopRequested(graceful=True))
+    assert service.roster.drains_at is not None
+    assert service.tell(BecameReady(2)) == []
+
+
 def test_a_second_graceful_stop_does_not_begin_shutdown_delay_anew() -> None:
     service = leaving()
     service.pass_time(4)
