@@ -9,7 +9,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from havoc import plan, verdict
@@ -76,7 +75,7 @@ def suffer(service: Service, blows: list[plan.Blow], seed: int) -> list[str]:
     clients.start()
     began = time.monotonic()
     try:
-        struck = inflicter.run(blows, _dead(service))
+        struck = inflicter.run(blows, service.is_gone)
     finally:
         seconds = time.monotonic() - began
         has_ended = clients.stop()
@@ -94,10 +93,6 @@ def suffer(service: Service, blows: list[plan.Blow], seed: int) -> list[str]:
     wrong += verdict.of_processes(service, before)
     wrong += verdict.of_the_end(service)
     return wrong
-
-
-def _dead(service: Service) -> Callable[[], bool]:
-    return lambda: service.process.poll() is not None
 
 
 if __name__ == "__main__":

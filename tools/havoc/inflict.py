@@ -30,6 +30,7 @@ class Inflicter:
         self._service = service
         self.cut_ports: set[int] = set()  # of clients whose worker we have killed
         self.kills = 0
+        self._has_upgraded = False
         self.complaints: list[str] = []
         self._later: list[threading.Timer] = []
         self._asking: list[threading.Thread] = []
@@ -60,6 +61,8 @@ class Inflicter:
         return struck
 
     def _strike(self, blow: Blow) -> None:
+        if self._has_upgraded:
+            self._service.find_master()
         if blow.kind in self._commands:
             request = self._commands[blow.kind](blow.share)
             thread = threading.Thread(target=self._ask, args=(blow, request))
@@ -71,6 +74,7 @@ class Inflicter:
             self._strike_worker(blow)
         else:
             self._service.signal_master(signal.Signals[f"SIG{blow.kind}"])
+            self._has_upgraded = self._has_upgraded or blow.kind == "USR2"
 
     def _ask(self, blow: Blow, request: bytes) -> None:
         """Runs in: a thread, since a reload takes its time."""

@@ -51,14 +51,14 @@ class Service:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[fd],
                 start_new_session=True,
             )  # fmt: skip
-        self.master_pid = self.process.pid
+        self.master_pid = self.process.pid  # another one's after an upgrade
 
     # The control socket
 
-    def ask(self, request: bytes) -> Fields:
+    def ask(self, request: bytes, patience: float = PATIENCE) -> Fields:
         """Returns the last answer to a request; OSError when there is none."""
         with socket.socket(socket.AF_UNIX) as sock:
-            sock.settimeout(PATIENCE)
+            sock.settimeout(patience)
             sock.connect(self.control)
             sock.sendall(request + b"\n")
             data = b"".join(iter(lambda: sock.recv(65536), b""))
@@ -76,8 +76,10 @@ class Service:
         until = time.monotonic() + PATIENCE
         found: Fields = {}
         while time.monotonic() < until:
-            if self.process.poll() is not None:
-                raise ServiceError(f"the service has ended with {self.process.returncode}")
+            if self.is_gone():
+                raise ServiceError(
+                    f"the service has ended; its first master with {self.process.poll()}"
+                )
             with contextlib.suppress(OSError, ValueError):
                 found = self.command("status")
                 if holds(found):
@@ -92,8 +94,17 @@ class Service:
 
     # Processes
 
+    def is_gone(self) -> bool:
+        return not self.pids()
+
+    def find_master(self) -> None:
+        """Asks who the master is now; one that does not say so at once may be stopped."""
+        with contextlib.suppress(OSError, ValueError):
+            self.master_pid = self.ask(b'{"command": "status"}', 0.5)["pid"]
+
     def signal_master(self, number: signal.Signals) -> None:
-        os.kill(self.master_pid, number)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.master_pid, number)
 
     def worker_pids(self) -> list[int]:
         """Returns the children of the master that have not exited, oldest first."""
@@ -120,9 +131,12 @@ class Service:
         return {port for inode, port in _connections() if inode in sockets}
 
     def stop(self) -> int:
-        """Ends the service as an operator does, and returns its exit code."""
+        """Ends the service as an operator does, and returns its first master's exit code."""
         self.signal_master(signal.SIGTERM)
-        return self.process.wait(PATIENCE)
+        until = time.monotonic() + PATIENCE
+        while not self.is_gone() and time.monotonic() < until:
+            select.select([], [], [], 0.05)
+        return self.process.wait(1) if self.is_gone() else 1
 
     def kill(self) -> None:
         """Ends whatever is left."""
