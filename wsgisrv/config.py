@@ -242,6 +242,24 @@ class Settings:
         max=1_000_000,
     )
 
+    # Blocking code (wsgisrv.blocking)
+    blocking_threads: int = option(
+        20,
+        "Native threads of one worker for calls by wsgisrv.blocking.in_thread; further calls wait for one."
+        " They are started when they are needed. As many as calls are to wait in C code at a time: one"
+        " costs little while it waits.",
+        min=1,
+        max=1000,
+    )
+    blocking_queue: int = option(
+        0,
+        "Calls of one worker that may wait for such a thread; one more is refused, which is 503 with"
+        " Retry-After where the app does not handle it. 0 sets no bound of its own: pool_size bounds the"
+        " requests that can call.",
+        min=0,
+        max=1_000_000,
+    )
+
     # Logs
     access_log: str = option(
         "-", "Where the access log goes: '-' is stderr, a path appends to a file, 'off' is none."

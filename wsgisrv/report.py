@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from wsgisrv.control import Fields
 
 _COLUMNS = (
-    "id", "pid", "gen", "state", "age", "requests", "req/s", "running", "waiting", "conns", "lag",
-    "rss", "last death",
+    "id", "pid", "gen", "state", "age", "requests", "req/s", "running", "waiting", "threads", "conns",
+    "lag", "rss", "last death",
 )  # fmt: skip
 
 
@@ -37,11 +37,18 @@ def _row(worker: Fields) -> list[str]:
         f"{worker['rate']:.1f}",
         str(worker["in_flight"]),
         str(worker["waiting"]),
+        _busy(worker["threads"]),
         str(worker["connections"]),
         f"{worker['hub_lag'] * 1000:.0f} ms",
         f"{worker['rss_bytes'] / 1024**2:.0f} MiB",
         f"{duration(death['ago'])} ago: {death['reason']}" if death else "-",
     ]
+
+
+def _busy(threads: Fields) -> str:
+    """Returns how many calls run in threads, and how many wait for one."""
+    waiting = f"+{threads['waiting']}" if threads["waiting"] else ""
+    return f"{threads['running']}{waiting}/{threads['threads']}" if threads["threads"] else "-"
 
 
 _ANSWERED_BY = {

@@ -32,8 +32,22 @@ def worker_status(handle: WorkerHandle, state: State, slot: Slot, now: float) ->
         "connections": words[Word.CONNECTIONS],
         "hub_lag": round(_lag(state, reals[Real.HUB_LAG], reals[Real.BEAT], now), 3),
         "oldest_request": _oldest(slot, now),
+        "threads": threads_status(slot),
         "rss_bytes": rss_of(handle.pid),
         "last_death": _death(handle, now),
+    }
+
+
+def threads_status(slot: Slot) -> Fields:
+    """Returns how a worker's thread pool stands (wsgisrv.blocking)."""
+    words = slot.words
+    return {
+        "threads": words[Word.THREADS],
+        "running": words[Word.THREADS_BUSY],
+        "waiting": words[Word.THREADS_WAITING],
+        "calls": words[Word.THREAD_CALLS],
+        "dropped": words[Word.THREAD_DROPPED],
+        "wait_seconds": round(slot.reals[Real.THREAD_WAIT], 3),
     }
 
 

@@ -71,11 +71,18 @@ def _boot(context: WorkerContext) -> tuple[Worker, str]:
         eventlet.hubs.use_hub(hub_name)
         eventlet.monkey_patch()
     after_patch()
+    from wsgisrv.blocking.threads import install_threads
+    from wsgisrv.worker.log_locks import share_logging
+
+    settings = context.settings
+    hub = eventlet.hubs.get_hub()
+    share_logging(hub)
+    install_threads(hub, settings.blocking_threads, settings.blocking_queue)
     os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
     from wsgisrv.deploy import load_app
     from wsgisrv.worker.worker import Worker
 
-    app = load_app(context.settings.paste_config, context.global_conf)
+    app = load_app(settings.paste_config, context.global_conf)
     slot = context.scoreboard[context.slot]
-    watchdog = Watchdog(slot, context.dump, context.settings.blocked_warning)
-    return Worker(context, app, eventlet.hubs.get_hub(), watchdog), hub_name
+    watchdog = Watchdog(slot, context.dump, settings.blocked_warning)
+    return Worker(context, app, hub, watchdog), hub_name
