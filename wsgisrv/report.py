@@ -10,6 +10,7 @@ _COLUMNS = (
     "id", "pid", "gen", "state", "age", "requests", "req/s", "running", "waiting", "threads", "conns",
     "lag", "rss", "last death",
 )  # fmt: skip
+_HELPER_COLUMNS = ("id", "pid", "gen", "state", "age", "jobs", "this", "rss", "job")
 
 
 def status_text(answer: Fields) -> str:
@@ -22,7 +23,30 @@ def status_text(answer: Fields) -> str:
         f"addresses: {', '.join(answer['addresses'])}",
         f"{wanted}, reload: {answer['reload']}{last}",
     ]
-    return "\n".join([*head, "", *table(_COLUMNS, [_row(found) for found in answer["workers"]])])
+    workers = table(_COLUMNS, [_row(found) for found in answer["workers"]])
+    return "\n".join([*head, "", *workers, *_helpers(answer)])
+
+
+def _helpers(answer: Fields) -> list[str]:
+    """Returns a table of the processes that compute, after an empty line; nothing where there are none."""
+    if not answer["helpers"]:
+        return []
+    waiting = sum(worker["jobs"]["waiting"] for worker in answer["workers"])
+    rows = [
+        [
+            str(helper["id"]),
+            str(helper["pid"]),
+            str(helper["generation"]),
+            helper["state"],
+            duration(helper["age"]),
+            str(helper["jobs"]),
+            duration(helper["job_seconds"]) if helper["state"] == "busy" else "-",
+            f"{helper['rss_bytes'] / 1024**2:.0f} MiB",
+            helper["job"] or "-",
+        ]
+        for helper in answer["helpers"]
+    ]
+    return ["", f"helper processes, jobs waiting: {waiting}", *table(_HELPER_COLUMNS, rows)]
 
 
 def _row(worker: Fields) -> list[str]:

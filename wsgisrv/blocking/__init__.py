@@ -11,7 +11,18 @@ module does. Everything here works in a plain process, too.
 
 from __future__ import annotations
 
+from wsgisrv.blocking.errors import (
+    HelperDiedError,
+    JobError,
+    JobTimeoutError,
+    NoHelpersError,
+    NotSendableError,
+)
+from wsgisrv.blocking.processes import in_process
 from wsgisrv.blocking.threads import in_thread, threaded
 from wsgisrv.busy import BusyError
 
-__all__ = ["in_thread", "threaded", "BusyError"]
+__all__ = [
+    "in_thread", "threaded", "in_process", "BusyError",
+    "JobError", "NoHelpersError", "NotSendableError", "JobTimeoutError", "HelperDiedError",
+]  # fmt: skip

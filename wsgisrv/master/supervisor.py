@@ -27,6 +27,7 @@ from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, WsgisrvError
 from wsgisrv.master import events
 from wsgisrv.master.commands import Asker, Commands
 from wsgisrv.master.control_server import ControlServer
+from wsgisrv.master.cpu_helpers import CpuHelpers
 from wsgisrv.master.cpus import usable_cpus
 from wsgisrv.master.dumps import Dumps
 from wsgisrv.master.listeners import Listener
@@ -79,6 +80,7 @@ class Supervisor:
         self._workers = Workers(
             run_worker, fork, self._selector, global_conf, self._close_in_worker
         )
+        self._helpers = CpuHelpers(self._close_in_helper)
         self._roster = Roster(
             _policy(settings, 0), time.monotonic(), secrets.randbelow(1000) / 1000
         )
@@ -129,7 +131,11 @@ class Supervisor:
 
     def _sleep(self) -> None:
         now = time.monotonic()
-        due = min(self._roster.next_deadline(now), self._dumps.deadline() or now + 1.0)
+        due = min(
+            self._roster.next_deadline(now),
+            self._dumps.deadline() or now + 1.0,
+            self._helpers.deadline(now),
+        )
         for key, mask in self._selector.select(max(due - now, 0.0)):
             if key.data is not None:  # a control connection; all else is looked at in any case
                 key.data(mask)
@@ -150,6 +156,10 @@ class Supervisor:
     def _reap(self) -> None:
         for handle, status in self._workers.reap():
             self._on_exit(handle, status)
+        self._helpers.tick(
+            {self._roster.generation, *(found.generation for found in self._workers.handles())},
+            time.monotonic(),
+        )
 
     def _on_exit(self, handle: WorkerHandle, status: Status) -> None:
         self._read_channel(handle)
@@ -234,6 +244,7 @@ class Supervisor:
                 for handle in self._workers.handles()
                 if (state := states.get(handle.worker_id)) is not None
             ],
+            "helpers": self._helpers.status(now),
         }
 
     def stop(self, *, graceful: bool, asked_by: str) -> None:
@@ -281,7 +292,9 @@ class Supervisor:
     def set_log_level(self, level: str, logger: str) -> None:
         """Logs from another level on; workers that are forked later inherit it."""
         logs.set_level(level, logger)
-        self._workers.tell_all(Message(Kind.LOG_LEVEL, {"level": level, "logger": logger}))
+        message = Message(Kind.LOG_LEVEL, {"level": level, "logger": logger})
+        self._workers.tell_all(message)
+        self._helpers.tell_all(message)
         _LOG.info("log level of %s: %s", logger or "all", level)
 
     # Actions
@@ -318,7 +331,9 @@ class Supervisor:
 
     def _fork(self, wanted: events.Spawn) -> None:
         version = wanted.version
-        self._workers.fork(wanted, self._settings[version], self._listeners, self._tls[version])
+        settings = self._settings[version]
+        jobs = self._helpers.queue_for(wanted.generation, settings)
+        self._workers.fork(wanted, settings, self._listeners, self._tls[version], jobs)
         self._tell(events.Spawned(wanted.worker_id))
 
     def _close_in_worker(self) -> None:
@@ -327,6 +342,17 @@ class Supervisor:
             self._control.close_in_worker()
         self._selector.close()
         self._signals.close()
+        self._helpers.close_in_worker()
+
+    def _close_in_helper(self) -> None:
+        """Runs in: a child that computes, which has no business with clients or workers."""
+        if self._control is not None:
+            self._control.close_in_worker()
+        self._selector.close()
+        self._signals.close()
+        self._workers.close_in_helper()
+        for listener in self._listeners:
+            listener.socket.close()
 
     def _drain(self, worker_id: int) -> None:
         handle = self._workers.get(worker_id)
@@ -360,6 +386,7 @@ class Supervisor:
     def _close(self) -> None:
         """Ends everything; whatever worker is left after an error of ours is killed and reaped."""
         self._workers.close()
+        self._helpers.close()
         for listener in self._listeners:
             listener.close()
         if self._control is not None:

@@ -72,12 +72,14 @@ def _boot(context: WorkerContext) -> tuple[Worker, str]:
         eventlet.monkey_patch()
     after_patch()
     from wsgisrv.blocking.threads import install_threads
+    from wsgisrv.worker.blocking_figures import install_jobs
     from wsgisrv.worker.log_locks import share_logging
 
     settings = context.settings
     hub = eventlet.hubs.get_hub()
     share_logging(hub)
     install_threads(hub, settings.blocking_threads, settings.blocking_queue)
+    install_jobs(hub, context)
     os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
     from wsgisrv.deploy import load_app
     from wsgisrv.worker.worker import Worker
