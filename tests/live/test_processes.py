@@ -43,9 +43,10 @@ def waiting(server: Any, target: str, count: int = 1) -> Iterator[list[Client]]:
         yield clients
 
 
-def busy(count: int) -> Callable[[Any], bool]:
-    """Whether so many helpers compute, and have said what."""
-    return lambda found: sum(bool(each["job"]) for each in found["helpers"]) == count
+def computes(name: str) -> Callable[[Any], bool]:
+    """Whether a helper is at the job of that name."""
+    job = f"tests.apps.processes.{name}"
+    return lambda found: any(each["job"] == job for each in found["helpers"])
 
 
 def queued(count: int) -> Callable[[Any], bool]:
@@ -134,7 +135,7 @@ def test_a_request_that_request_timeout_ends_calls_its_job_off(tmp_path: Path) -
     with operated(APP, tmp_path, workers=1, cpu_workers=1, request_timeout=0.5) as (server, path):
         before = get(server, "/pid")
         with waiting(server, "/match") as (client,):
-            wait_status(path, busy(1))
+            wait_status(path, computes("match"))
             assert client.response().status == 503
         server.wait_line(
             rf"helper 1 \(pid {before}\) in .*match: the job was called off; it was killed"
@@ -148,7 +149,7 @@ def test_a_job_whose_caller_gave_up_in_the_queue_frees_its_place_and_never_runs(
     mark = tmp_path / "mark"
     with operated(APP, tmp_path, workers=1, cpu_workers=1, cpu_queue=1) as (server, path):
         with waiting(server, f"/read?{fifo}"):
-            wait_status(path, busy(1))
+            wait_status(path, computes("read"))
             for _ in range(3):
                 assert get(server, f"/impatient?{mark}") == "timed out"
             wait_status(path, queued(0))
@@ -163,7 +164,7 @@ def test_a_full_queue_is_503_with_retry_after_whichever_worker_is_asked(
     options = {"workers": 2, "cpu_workers": 1, "cpu_queue": 2}
     with operated(APP, tmp_path, **options) as (server, path):
         with waiting(server, f"/read?{fifo}") as (running,):
-            wait_status(path, busy(1))
+            wait_status(path, computes("read"))
             with waiting(server, "/pid", count=2) as accepted:
                 wait_status(path, queued(2))
                 for _ in range(4):
@@ -194,7 +195,7 @@ def test_a_reload_brings_new_code_and_lets_old_jobs_finish(
     with operated(APP, tmp_path, workers=1, cpu_workers=2) as (server, path):
         assert get(server, "/imported")[0] == "old"
         with waiting(server, f"/read?{fifo}") as (old,):
-            wait_status(path, busy(1))
+            wait_status(path, computes("read"))
             version.write_text("new")
             answer_of(path, "reload")
             assert get(server, "/imported")[0] == "new"
@@ -209,7 +210,7 @@ def test_a_stop_waits_for_the_jobs_of_running_requests(tmp_path: Path, fifo: str
         operated(APP, tmp_path, workers=1, cpu_workers=2) as (server, path),
         waiting(server, f"/read?{fifo}") as (client,),
     ):
-        wait_status(path, busy(1))
+        wait_status(path, computes("read"))
         os.killpg(server.pid, signal.SIGTERM)  # all of them, as systemd does
         server.wait_line("SIGTERM: stopping gracefully")
         Path(fifo).write_text("the last word")
@@ -220,7 +221,7 @@ def test_a_stop_waits_for_the_jobs_of_running_requests(tmp_path: Path, fifo: str
 def test_a_stop_now_leaves_no_helper_whatever_it_computes(tmp_path: Path) -> None:
     with operated(APP, tmp_path, workers=1, cpu_workers=2) as (server, path):
         with waiting(server, "/match"):
-            wait_status(path, busy(1))
+            wait_status(path, computes("match"))
             server.signal(signal.SIGQUIT)
             assert server.wait_exit() == 0
         assert group_of(server.pid) == []
@@ -233,7 +234,7 @@ def test_a_master_that_is_killed_leaves_no_helper_once_the_workers_are_gone(
         found = wait_status(path, lambda found: len(found["helpers"]) == 2)
         ends = [os.pidfd_open(helper["pid"]) for helper in found["helpers"]]
         with waiting(server, "/match"):
-            wait_status(path, busy(1))
+            wait_status(path, computes("match"))
             kill_master(server)
         for end in ends:
             assert select.select([end], [], [], DEADLINE)[0]
@@ -245,7 +246,7 @@ def test_a_worker_that_is_killed_takes_its_job_with_it(tmp_path: Path) -> None:
         (worker,) = server.wait_ready()
         before = get(server, "/pid")
         with waiting(server, "/match"):
-            wait_status(path, busy(1))
+            wait_status(path, computes("match"))
             os.kill(worker, signal.SIGKILL)
             server.wait_line(rf"helper 1 \(pid {before}\) in .*match: the job was called off")
         wait_status(path, lambda found: found["workers"] and found["workers"][0]["pid"] != worker)
@@ -263,7 +264,7 @@ def test_without_cpu_workers_a_job_says_which_option_is_missing() -> None:
 def test_status_has_a_line_for_each_helper(tmp_path: Path, fifo: str) -> None:
     with operated(APP, tmp_path, workers=1, cpu_workers=1) as (server, path):
         with waiting(server, f"/read?{fifo}"):
-            wait_status(path, busy(1))
+            wait_status(path, computes("read"))
             text = wsgisrv("status", "--control-socket", path).stdout
             Path(fifo).write_text("")
         last = text.splitlines()[-1].split()

@@ -134,6 +134,7 @@ class _Helper:
         _unguard(connection)
         took = time.monotonic() - started
         reals[HelperReal.BUSY_SECONDS] += took
+        words[HelperWord.STATE] = HelperState.IDLE  # before anybody can have the answer
         with contextlib.suppress(wire.PeerGoneError):
             wire.send(connection, kind, took, answer)
 
