@@ -15,6 +15,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from eventlet import patcher
 
 native_sleep = patcher.original("time").sleep
+NATIVE_LOCK = patcher.original("_thread").allocate_lock()
+NATIVE_SOCKET = patcher.original("socket").socket()
 native_pair = patcher.original("socket").socketpair
 
 

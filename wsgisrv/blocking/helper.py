@@ -31,7 +31,6 @@ from typing import Any
 from wsgisrv import logs
 from wsgisrv.blocking import wire
 from wsgisrv.blocking.errors import NotSendableError
-from wsgisrv.blocking.processes import name_of
 from wsgisrv.channel import ChannelClosedError, Kind
 from wsgisrv.context import HelperContext
 from wsgisrv.errors import first_line
@@ -141,7 +140,7 @@ class _Helper:
     def _answer(self, payload: bytearray) -> tuple[wire.Kind, bytes]:
         try:
             f, args, kwargs = _loaded(payload)
-            self._place.job = name_of(f)
+            self._place.job = wire.name_of(f)
             return wire.Kind.DONE, _pickled(f(*args, **kwargs), f)
         except BaseException as error:  # SystemExit as well: it is the caller's
             return wire.Kind.FAILED, _pickled_error(error)
@@ -173,7 +172,7 @@ def _pickled(result: Any, f: Any) -> bytes:
     except Exception as error:
         kind = type(result).__qualname__
         raise NotSendableError(
-            f"{name_of(f)} returned a {kind} that cannot be pickled: {first_line(error)}"
+            f"{wire.name_of(f)} returned a {kind} that cannot be pickled: {first_line(error)}"
         ) from None
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from wsgisrv.blocking.errors import NotSendableError
 from wsgisrv.blocking.threads import in_thread
+from wsgisrv.blocking.wire import name_of
 from wsgisrv.errors import first_line
 
 if TYPE_CHECKING:
@@ -77,12 +78,6 @@ def pickled_call(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         raise NotSendableError(
             f"{name} or an argument cannot be pickled: {first_line(error)}"
         ) from None
-
-
-def name_of(f: Any) -> str:
-    """Returns a callable's module and name, of a partial what it calls."""
-    f = getattr(f, "func", f)
-    return f"{getattr(f, '__module__', '')}.{getattr(f, '__qualname__', type(f).__qualname__)}"
 
 
 def install_processes(queue: JobQueue) -> None:

@@ -123,3 +123,9 @@ def take_ticket(queue: socket.socket) -> int:
                 return fd
         # Without its descriptor, as when this process has too many open, it is void: the helper sees the
         # connection's end and offers another.
+
+
+def name_of(f: Any) -> str:
+    """Returns a callable's module and name, of a partial what it calls."""
+    f = getattr(f, "func", f)
+    return f"{getattr(f, '__module__', '')}.{getattr(f, '__qualname__', type(f).__qualname__)}"

@@ -17,9 +17,10 @@ import select
 import signal
 import time
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsgisrv.channel import Kind, Message
+from wsgisrv.config import Settings
 from wsgisrv.context import WorkerContext
 from wsgisrv.errors import BootError, WsgisrvError, first_line
 from wsgisrv.logs import after_patch
@@ -60,9 +61,16 @@ def run_worker(context: WorkerContext) -> int:
     return 0
 
 
-def _boot(context: WorkerContext) -> tuple[Worker, str]:
-    """Returns the worker, ready to serve, and the name of its hub."""
-    hub_name = choose_hub(context.settings.hub, select)
+def prepare(settings: Settings) -> tuple[Any, str]:
+    """Makes this process one that an app can be loaded in: hub, patching, what logging and blocking need.
+
+    Returns:
+        The hub and its name.
+
+    Raises:
+        ConfigError: for a hub that does not work here.
+    """
+    hub_name = choose_hub(settings.hub, select)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import eventlet
@@ -72,18 +80,24 @@ def _boot(context: WorkerContext) -> tuple[Worker, str]:
         eventlet.monkey_patch()
     after_patch()
     from wsgisrv.blocking.threads import install_threads
-    from wsgisrv.worker.blocking_figures import install_jobs
     from wsgisrv.worker.log_locks import share_logging
 
-    settings = context.settings
     hub = eventlet.hubs.get_hub()
     share_logging(hub)
     install_threads(hub, settings.blocking_threads, settings.blocking_queue)
-    install_jobs(hub, context)
     os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
+    return hub, hub_name
+
+
+def _boot(context: WorkerContext) -> tuple[Worker, str]:
+    """Returns the worker, ready to serve, and the name of its hub."""
+    settings = context.settings
+    hub, hub_name = prepare(settings)
     from wsgisrv.deploy import load_app
+    from wsgisrv.worker.blocking_figures import install_jobs
     from wsgisrv.worker.worker import Worker
 
+    install_jobs(hub, context)
     app = load_app(settings.paste_config, context.global_conf)
     slot = context.scoreboard[context.slot]
     watchdog = Watchdog(slot, context.dump, settings.blocked_warning)

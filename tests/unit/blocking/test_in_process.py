@@ -13,7 +13,7 @@ import pytest
 from tests.support.http import DEADLINE
 from tests.support.server import ROOT
 from wsgisrv.blocking import NotSendableError, in_process, wire
-from wsgisrv.blocking.processes import name_of
+from wsgisrv.blocking.wire import name_of
 
 
 def change(things: list[int]) -> list[int]:

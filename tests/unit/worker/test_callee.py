@@ -17,6 +17,8 @@ from wsgisrv.worker.callee import modules_of
 class Holder:
     __slots__ = ("connection",)
 
+    connection: sqlite3.Connection
+
     @property
     def trap(self) -> Any:
         raise AssertionError("a property of the app's was run")
