@@ -17,7 +17,7 @@ from typing import Any
 
 from wsgisrv.config import Settings
 from wsgisrv.errors import AddressInUseError, ConfigError, WsgisrvError, first_line
-from wsgisrv.master.listeners import try_bind
+from wsgisrv.master.try_bind import try_bind
 
 _LISTENS = "0A"
 _LISTENING_FLAG = 0x10000
