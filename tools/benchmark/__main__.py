@@ -67,7 +67,7 @@ def _positive(text: str) -> int:
 def cores_for(scenario: Scenario) -> tuple[set[int], set[int]]:
     """Returns the cores for the servers and for the load: one each, or all for both."""
     cores = sorted(os.sched_getaffinity(0))
-    if len(cores) == 1 or scenario.workers > 1:
+    if len(cores) == 1 or scenario.workers > 1 or scenario.beside:
         return set(cores), set(cores)
     return {cores[0]}, {cores[-1]}
 
@@ -77,6 +77,8 @@ def measure(
 ) -> Result:
     if scenario.idle:
         result = load.measure_idle(server, scenario)
+    elif scenario.beside:
+        result = load.measure_beside(server, scenario, seconds)
     elif scenario.attached:
         result = load.measure_among(server, scenario, seconds, cores)
     else:

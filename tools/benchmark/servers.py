@@ -61,6 +61,8 @@ def wsgisrv(setup: Setup) -> Command:
         "--max-connections",
         str(OPEN_CONNECTIONS),
     ]
+    if setup.scenario.beside:
+        options += ["--cpu-workers", "1", "--blocking-threads", "50", "--blocked-warning", "0"]
     return [str(setup.bin / "wsgisrv"), "serve", str(paste), *options]
 
 
@@ -147,7 +149,7 @@ def running(
     log = directory / "access.log" if scenario.access_log else None
     setup = Setup(programs, free_port(), directory, scenario, log)
     command = SERVERS[name](setup)
-    if command is None:
+    if command is None or (scenario.beside and name != "wsgisrv"):
         yield None
         return
     with (directory / "output").open("wb") as output:

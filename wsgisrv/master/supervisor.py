@@ -27,6 +27,7 @@ from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, UnavailableErro
 from wsgisrv.master import events
 from wsgisrv.master.commands import Asker, Commands
 from wsgisrv.master.control_server import ControlServer
+from wsgisrv.master.cpu_helpers import CpuHelpers
 from wsgisrv.master.dumps import Dumps
 from wsgisrv.master.listener_sets import ListenerSet
 from wsgisrv.master.listeners import Listener
@@ -77,6 +78,7 @@ class Supervisor:
         self._workers = Workers(
             run_worker, fork, self._selector, global_conf, self._close_in_worker
         )
+        self._helpers = CpuHelpers(self._close_in_helper)
         self._roster = Roster(
             policy_of(first.settings, 0), time.monotonic(), secrets.randbelow(1000) / 1000
         )
@@ -129,7 +131,7 @@ class Supervisor:
 
     def _sleep(self) -> None:
         now = time.monotonic()
-        others = (self._dumps.deadline(), self._versions.deadline())
+        others = (self._dumps.deadline(), self._versions.deadline(), self._helpers.deadline(now))
         due = min(each for each in (self._roster.next_deadline(now), *others) if each is not None)
         for key, mask in self._selector.select(max(due - now, 0.0)):
             if key.data is not None:  # a control connection; all else is looked at in any case
@@ -152,6 +154,10 @@ class Supervisor:
     def _reap(self) -> None:
         for handle, status in self._workers.reap():
             self._on_exit(handle, status)
+        self._helpers.tick(
+            {self._roster.generation, *(found.generation for found in self._workers.handles())},
+            time.monotonic(),
+        )
 
     def _on_exit(self, handle: WorkerHandle, status: Status) -> None:
         self._read_channel(handle)
@@ -226,7 +232,9 @@ class Supervisor:
             is_stopping=bool(self._stops_asked), is_reloading=self._is_reloading, now=now,
         )  # fmt: skip
         uptime = round(now - self._started, 1)
-        return {**found, "uptime": uptime, "last_reload": self._last_reload}
+        last_reload = self._last_reload
+        helpers = self._helpers.status(now)
+        return {**found, "uptime": uptime, "last_reload": last_reload, "helpers": helpers}
 
     def stop(self, *, graceful: bool, asked_by: str) -> None:
         """Begins to stop; ``run`` returns when every worker is gone."""
@@ -295,7 +303,9 @@ class Supervisor:
     def set_log_level(self, level: str, logger: str) -> None:
         """Logs from another level on; workers that are forked later inherit it."""
         logs.set_level(level, logger)
-        self._workers.tell_all(Message(Kind.LOG_LEVEL, {"level": level, "logger": logger}))
+        message = Message(Kind.LOG_LEVEL, {"level": level, "logger": logger})
+        self._workers.tell_all(message)
+        self._helpers.tell_all(message)
         _LOG.info("log level of %s: %s", logger or "all", level)
 
     # Actions
@@ -332,7 +342,8 @@ class Supervisor:
     def _fork(self, wanted: events.Spawn) -> None:
         version = self._versions[wanted.version]
         listeners = self._versions.listeners.of(wanted.version)
-        self._workers.fork(wanted, version.settings, listeners, version.tls)
+        jobs = self._helpers.queue_for(wanted.generation, version.settings)
+        self._workers.fork(wanted, version.settings, listeners, version.tls, jobs)
         self._tell(events.Spawned(wanted.worker_id))
 
     def _close_in_worker(self, version: int) -> None:
@@ -342,6 +353,16 @@ class Supervisor:
             self._control.close_in_worker()
         self._selector.close()
         self._signals.close()
+        self._helpers.close_in_worker()
+
+    def _close_in_helper(self) -> None:
+        """Runs in: a child that computes, which has no business with clients or workers."""
+        if self._control is not None:
+            self._control.close_in_worker()
+        self._selector.close()
+        self._signals.close()
+        self._workers.close_in_helper()
+        self._versions.listeners.close_in_helper()
 
     def _drain(self, worker_id: int) -> None:
         """One that has not said READY gets SIGTERM: it dies of that until it begins to serve."""
@@ -379,6 +400,7 @@ class Supervisor:
     def _close(self) -> None:
         """Ends everything; whatever worker is left after an error of ours is killed and reaped."""
         self._workers.close()
+        self._helpers.close()
         self._versions.listeners.close()
         if self._control is not None:
             self._control.close()

@@ -24,9 +24,10 @@ import signal
 import time
 import warnings
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsgisrv.channel import Kind, Message
+from wsgisrv.config import Settings
 from wsgisrv.context import WorkerContext
 from wsgisrv.errors import BootError, WsgisrvError, first_line
 from wsgisrv.logs import after_patch
@@ -67,9 +68,16 @@ def run_worker(context: WorkerContext) -> int:
     return 0
 
 
-def _boot(context: WorkerContext) -> tuple[Worker, str]:
-    """Returns the worker, ready to serve, and the name of its hub."""
-    hub_name = choose_hub(context.settings.hub, select)
+def prepare(settings: Settings) -> tuple[Any, str]:
+    """Makes this process one that an app can be loaded in: hub, patching, what logging and blocking need.
+
+    Returns:
+        The hub and its name.
+
+    Raises:
+        ConfigError: for a hub that does not work here.
+    """
+    hub_name = choose_hub(settings.hub, select)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import eventlet
@@ -78,15 +86,30 @@ def _boot(context: WorkerContext) -> tuple[Worker, str]:
         eventlet.hubs.use_hub(hub_name)
         eventlet.monkey_patch()
     after_patch()
+    from wsgisrv.blocking.threads import install_threads
+    from wsgisrv.worker.log_locks import share_logging
+
+    hub = eventlet.hubs.get_hub()
+    share_logging(hub)
+    install_threads(hub, settings.blocking_threads, settings.blocking_queue)
     os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
+    return hub, hub_name
+
+
+def _boot(context: WorkerContext) -> tuple[Worker, str]:
+    """Returns the worker, ready to serve, and the name of its hub."""
+    settings = context.settings
+    hub, hub_name = prepare(settings)
     from wsgisrv.deploy import load_app
+    from wsgisrv.worker.blocking_figures import install_jobs
     from wsgisrv.worker.stacks import greenlets
     from wsgisrv.worker.worker import Worker
 
-    app = load_app(context.settings.paste_config, context.global_conf)
+    install_jobs(hub, context)
+    app = load_app(settings.paste_config, context.global_conf)
     slot = context.scoreboard[context.slot]
     hidden = [weakref.ref(found) for found in greenlets()]
     gc.collect()
     gc.freeze()
-    watchdog = Watchdog(slot, context.dump, context.settings.blocked_warning)
-    return Worker(context, app, eventlet.hubs.get_hub(), watchdog, hidden), hub_name
+    watchdog = Watchdog(slot, context.dump, settings.blocked_warning)
+    return Worker(context, app, hub, watchdog, hidden), hub_name

@@ -29,6 +29,7 @@ from wsgisrv.tls import Material, TlsContexts
 from wsgisrv.worker.acceptor import Acceptor
 from wsgisrv.worker.access_log import AccessLog
 from wsgisrv.worker.backdoor import Backdoor
+from wsgisrv.worker.blocking_figures import publish_threads
 from wsgisrv.worker.clock import TICK
 from wsgisrv.worker.connection import Connection
 from wsgisrv.worker.draining import KEY, Draining
@@ -237,6 +238,7 @@ class Worker(Server):
         slot.reals[Real.HUB_LAG] = lag
         self._siblings = self._find_siblings(now)
         self.counters.publish(slot, self._requests.running(), self._requests.requests_waiting())
+        publish_threads(slot)
         self._access_log.flush()
 
 
