@@ -1,0 +1,1 @@
+"""What would stop the hub: database drivers, threads and processes that let other greenlets run."""
