@@ -1,22 +1,24 @@
 """What the drivers need of eventlet: may this call switch, wait for a socket, run in a native thread.
 
+Rules: imports eventlet only once somebody else has: a script or a migration does without it.
+
 Facts about eventlet: a thread has a hub from the first time that something asks for one, and a thread
 without a hub has no other greenlets. So whether to wait in the hub or to block is a question of the
-moment, not of a setting: a script, a migration or a native thread has no hub and simply blocks.
+moment, not of a setting: a script, a test, a native thread has no hub and simply blocks.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import sys
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import greenlet
-from eventlet import hubs, tpool
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_threads = hubs._threadlocal
 
 
 def is_green() -> bool:
@@ -24,8 +26,14 @@ def is_green() -> bool:
 
     The hub's own greenlet, which may run a finalizer of the garbage collector's, cannot wait for itself.
     """
-    hub = getattr(_threads, "hub", None)
+    hubs = sys.modules.get("eventlet.hubs")
+    hub = None if hubs is None else getattr(hubs._threadlocal, "hub", None)
     return hub is not None and hub.greenlet is not greenlet.getcurrent()
+
+
+def wait_readable(fd: int, seconds: float | None, error: type[BaseException]) -> None:
+    """Waits in the hub; ``error`` is raised after so many seconds, None for no bound."""
+    _trampoline()(fd, read=True, timeout=seconds, timeout_exc=error)
 
 
 def in_native_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -33,5 +41,35 @@ def in_native_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
 
     Whatever is thrown into the waiting greenlet leaves the thread to finish alone.
     """
+    from eventlet import tpool
+
     result: T = tpool.execute(function, *args, **kwargs)
     return result
+
+
+def bounded(seconds: float, error: type[BaseException]) -> contextlib.AbstractContextManager[Any]:
+    """Throws ``error`` into the greenlet when the block takes longer."""
+    from eventlet import Timeout
+
+    timeout: contextlib.AbstractContextManager[Any] = Timeout(seconds, error)
+    return timeout
+
+
+@functools.cache
+def turn() -> contextlib.AbstractContextManager[Any]:
+    """Returns what one greenlet at a time holds, the next one from the hub's next turn on.
+
+    So of all who have to compute, each a little, one does between two looks at the hub's sockets.
+    """
+    from eventlet.semaphore import Semaphore
+
+    semaphore: contextlib.AbstractContextManager[Any] = Semaphore(1)
+    return semaphore
+
+
+@functools.cache
+def _trampoline() -> Callable[..., None]:
+    from eventlet.hubs import trampoline
+
+    function: Callable[..., None] = trampoline
+    return function

@@ -30,10 +30,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-import eventlet
+import _socket
 import MySQLdb
-from eventlet import patcher
-from eventlet.hubs import trampoline
 from MySQLdb import (
     BINARY,
     DATE,
@@ -70,7 +68,7 @@ from MySQLdb import (
 from MySQLdb.connections import Connection as _Blocking
 from MySQLdb.constants import CLIENT, CR
 
-from wsgisrv.blocking.green import in_native_thread, is_green
+from wsgisrv.blocking.green import bounded, in_native_thread, is_green, wait_readable
 from wsgisrv.blocking.mysql_kill import Killer
 from wsgisrv.blocking.mysql_packets import MOST_PACKETS, Arrived, arrived
 from wsgisrv.blocking.mysql_results import StoredResult, StreamedResult
@@ -95,7 +93,6 @@ LONGEST_IN_HUB_BYTES = 16 * 1024
 """Of a response that is read in the hub, and of a statement that is sent from it. An idle socket takes as
 much at once: Linux gives one at least 10 segments of room, and a unix socket 200 KiB."""
 
-_socket = patcher.original("socket")
 _PEEK = _socket.MSG_PEEK | _socket.MSG_DONTWAIT
 _ENOUGH_ROWS = 16  # to know how long rows are
 _killer = Killer()
@@ -105,7 +102,7 @@ class _ExpiredError(Exception):
     """Thrown into a greenlet at its query_timeout; never leaves this module."""
 
 
-class _Line(_socket.socket):  # type: ignore[misc]
+class _Line(_socket.socket):
     """A second descriptor of the connection's socket, to look and to wait: it stays valid until we close it,
     whatever the library does with its own."""
 
@@ -162,6 +159,7 @@ class Connection(_Blocking):  # type: ignore[misc]
         self._is_opaque = bool(self.client_flag & (CLIENT.SSL | CLIENT.COMPRESS))
         self._number = int(self.thread_id())
         self._line = _Line(self.fileno())
+        self._fd = self._line.fileno()
 
     def _connect(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self._connect_timeout:
@@ -213,7 +211,7 @@ class Connection(_Blocking):  # type: ignore[misc]
         if self._deadline != math.inf:
             left = max(self._deadline - time.monotonic(), 0)
         try:
-            trampoline(self._line, read=True, timeout=left, timeout_exc=_ExpiredError)
+            wait_readable(self._fd, left, _ExpiredError)
         except BaseException as error:
             self._give_up(error)
 
@@ -333,15 +331,14 @@ class Connection(_Blocking):  # type: ignore[misc]
     def close(self) -> None:
         """Closes it; a greenlet that waits for a response gets OperationalError 2013.
 
-        Raises:
-            OperationalError: when it is closed already.
+        Once more, or after an interruption has closed it, does nothing: a pool then says nothing of it.
         """
-        if not self._is_busy:
+        if self._is_busy:
+            self._is_doomed = True
+            if self._line is not None:
+                self._line.cut()
+        elif not self._is_doomed:
             self._close()
-            return
-        self._is_doomed = True
-        if self._line is not None:
-            self._line.cut()
 
     def abandon(self) -> None:
         """Closes it in the middle of whatever it does, and has the server stop that."""
@@ -417,7 +414,7 @@ class Connection(_Blocking):  # type: ignore[misc]
         if self._deadline == math.inf:
             yield
             return
-        with eventlet.Timeout(max(self._deadline - time.monotonic(), 0), _ExpiredError):
+        with bounded(max(self._deadline - time.monotonic(), 0), _ExpiredError):
             yield
 
     def _check_idle(self) -> None:

@@ -14,18 +14,16 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
+from _queue import SimpleQueue  # of C, and never patched
 from typing import Any
 
 import MySQLdb
-from eventlet import patcher
 
 MOST_WAITING = 64
 OLDEST_SECONDS = 10.0
 _COMPARED_CHARS = 200
 """Of the statement: a proxy may cut it."""
 
-_queue = patcher.original("queue")
-_threading = patcher.original("threading")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class Killer:
     """The queue and its thread, which is there once something was to be killed."""
 
     def __init__(self) -> None:
-        self._jobs: Any = _queue.Queue(MOST_WAITING)
+        self._jobs: SimpleQueue[_Job] = SimpleQueue()
         self._thread: Any = None
 
     def kill(
@@ -54,10 +52,13 @@ class Killer:
             thread_id: its number at the server.
         """
         if self._thread is None:
-            self._thread = _threading.Thread(target=self._work, name="mysql-kill", daemon=True)
+            from eventlet import patcher
+
+            threading = patcher.original("threading")
+            self._thread = threading.Thread(target=self._work, name="mysql-kill", daemon=True)
             self._thread.start()
-        with contextlib.suppress(_queue.Full):
-            self._jobs.put_nowait(_Job(args, kwargs, thread_id, statement, time.monotonic()))
+        if self._jobs.qsize() < MOST_WAITING:
+            self._jobs.put(_Job(args, kwargs, thread_id, statement, time.monotonic()))
 
     def _work(self) -> None:
         while True:

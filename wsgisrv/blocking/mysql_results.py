@@ -13,10 +13,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from eventlet.semaphore import Semaphore
 from MySQLdb import MySQLError
 
-from wsgisrv.blocking.green import is_green
+from wsgisrv.blocking.green import is_green, turn
 
 SLICE_SECONDS = 0.001
 """How long the making of values may hold the hub before others run."""
@@ -25,9 +24,6 @@ MOST_ROWS_AHEAD = 1000
 """Rows that are read ahead of a server-side cursor, if they come within SLICE_SECONDS."""
 
 _FASTEST_GROWTH = 8  # of the next slice: rows may be much longer than those before
-
-_turn = Semaphore(1)
-"""Whoever makes values does so in its turn: one slice, whoever's, between two looks at the hub's sockets."""
 
 Rows = tuple[Any, ...]
 
@@ -79,7 +75,7 @@ class StoredResult(_Wrapped):
         parts = []
         while left > 0:
             count = min(self._count, left)
-            with _turn:
+            with turn():
                 begin = time.perf_counter()
                 parts.append(self._raw.fetch_row(count, how))
                 took = time.perf_counter() - begin
