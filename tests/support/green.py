@@ -18,7 +18,7 @@ SECONDS = 60.0
 PRELUDE = """
 import warnings; warnings.simplefilter("ignore")
 import eventlet
-eventlet.monkey_patch()
+eventlet.monkey_patch(psycopg=False)  # as a worker is patched
 import json, sys, time
 import eventlet.hubs
 class server:

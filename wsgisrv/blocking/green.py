@@ -36,6 +36,11 @@ def wait_readable(fd: int, seconds: float | None, error: type[BaseException]) ->
     _trampoline()(fd, read=True, timeout=seconds, timeout_exc=error)
 
 
+def wait_ready(fd: int, *, for_writing: bool) -> None:
+    """Waits in the hub, for as long as it takes."""
+    _trampoline()(fd, read=not for_writing, write=for_writing)
+
+
 def in_native_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Returns what the function returns in a thread of eventlet's pool, while other greenlets run.
 
@@ -61,6 +66,11 @@ def turn() -> contextlib.AbstractContextManager[Any]:
 
     So of all who have to compute, each a little, one does between two looks at the hub's sockets.
     """
+    return exclusive()
+
+
+def exclusive() -> contextlib.AbstractContextManager[Any]:
+    """Returns what one greenlet at a time holds."""
     from eventlet.semaphore import Semaphore
 
     semaphore: contextlib.AbstractContextManager[Any] = Semaphore(1)

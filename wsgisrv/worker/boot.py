@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import faulthandler
 import logging
-import os
 import select
 import signal
 import time
@@ -69,9 +68,11 @@ def _boot(context: WorkerContext) -> tuple[Worker, str]:
         import eventlet.hubs
 
         eventlet.hubs.use_hub(hub_name)
-        eventlet.monkey_patch()
+        eventlet.monkey_patch(psycopg=False)  # which would import it; it is patched when the app does
     after_patch()
-    os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
+    from wsgisrv.blocking.postgresql import make_psycopg_green
+
+    make_psycopg_green()
     from wsgisrv.deploy import load_app
     from wsgisrv.worker.worker import Worker
 
