@@ -1,7 +1,8 @@
-"""The demo, as ``tools/serve`` runs it: real workers over one SQLite file."""
+"""The demo, as ``tools/serve`` runs it: real workers over one SQLite file, or over a MariaDB."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 from collections import Counter
@@ -12,15 +13,24 @@ from typing import Any
 
 import pytest
 
+from tests.support.databases import Database
 from tests.support.http import Client, Response
 from tests.support.server import Server, run
 
 
+@pytest.fixture(params=["sqlite", "mysql+wsgisrv"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'shelf.sqlite'}"
+    shelf: Database = request.getfixturevalue("mariadb_server")
+    return dataclasses.replace(shelf, name=shelf.make_database()).url(request.param)
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(database: str) -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         fd = listener.fileno()
-        database = f"sqlite:///{tmp_path / 'shelf.sqlite'}"
         command = ["demo", "--database", database, "--bind", f"fd://{fd}", "--workers", "2"]
         with run(command, pass_fds=[fd], address=listener.getsockname()) as server:
             server.wait_ready()

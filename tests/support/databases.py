@@ -27,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,16 @@ class Database:
         password = self.password.replace(" ", "%20")
         place = f"{self.user}:{password}@{self.host}:{self.port}/{self.name}"
         return f"{scheme}://{place}{'?' if pairs else ''}{pairs}"
+
+    def make_database(self) -> str:
+        """Returns the name of a new, empty database of MariaDB's."""
+        import MySQLdb
+
+        name = f"test_{uuid.uuid4().hex}"
+        place = {"host": self.host, "port": self.port, "user": self.user}
+        with contextlib.closing(MySQLdb.connect(password=self.password, **place)) as connection:
+            connection.query(f"CREATE DATABASE {name}")
+        return name
 
     def stop(self) -> None:
         """Ends the server, all connections with it; it is there again after ``start``."""

@@ -23,6 +23,7 @@ class Scenario:
             percentile of the others' latency is measured instead of a rate.
         megabytes: of responses a second are measured.
         idle: memory is measured instead of a rate: what an idle connection costs.
+        measures: the unit of what is measured, where it is none of these.
     """
 
     about: str
@@ -37,9 +38,12 @@ class Scenario:
     attached: tuple[str, int] | None = None
     megabytes: bool = False
     idle: bool = False
+    measures: str = ""
 
     @property
     def unit(self) -> str:
+        if self.measures:
+            return self.measures
         if self.idle:
             return "KiB/connection"
         if self.megabytes:
