@@ -21,19 +21,23 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def is_green() -> bool:
-    """Returns whether others run while the caller waits in the hub.
+def current_hub(*, inside: bool = False) -> Any:
+    """Returns the hub in which the caller may wait, None where there is none.
 
-    The hub's own greenlet, which may run a finalizer of the garbage collector's, cannot wait for itself.
+    Args:
+        inside: also in the hub's own greenlet, which may run a finalizer of the garbage collector's and
+            cannot wait for itself.
     """
     hubs = sys.modules.get("eventlet.hubs")
     hub = None if hubs is None else getattr(hubs._threadlocal, "hub", None)
-    return hub is not None and hub.greenlet is not greenlet.getcurrent()
+    if hub is None or inside or hub.greenlet is not greenlet.getcurrent():
+        return hub
+    return None
 
 
-def wait_readable(fd: int, seconds: float | None, error: type[BaseException]) -> None:
-    """Waits in the hub; ``error`` is raised after so many seconds, None for no bound."""
-    _trampoline()(fd, read=True, timeout=seconds, timeout_exc=error)
+def is_green() -> bool:
+    """Returns whether others run while the caller waits in the hub."""
+    return current_hub() is not None
 
 
 def wait_ready(fd: int, *, for_writing: bool) -> None:

@@ -25,12 +25,10 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import time
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-import _socket
 import MySQLdb
 from MySQLdb import (
     BINARY,
@@ -68,9 +66,10 @@ from MySQLdb import (
 from MySQLdb.connections import Connection as _Blocking
 from MySQLdb.constants import CLIENT, CR
 
-from wsgisrv.blocking.green import bounded, in_native_thread, is_green, wait_readable
+from wsgisrv.blocking.green import bounded, current_hub, in_native_thread, is_green
+from wsgisrv.blocking.line import Line
 from wsgisrv.blocking.mysql_kill import Killer
-from wsgisrv.blocking.mysql_packets import MOST_PACKETS, Arrived, arrived
+from wsgisrv.blocking.mysql_packets import MOST_ROWS, Arrived, arrived
 from wsgisrv.blocking.mysql_results import StoredResult, StreamedResult
 
 __all__ = [
@@ -93,29 +92,12 @@ LONGEST_IN_HUB_BYTES = 16 * 1024
 """Of a response that is read in the hub, and of a statement that is sent from it. An idle socket takes as
 much at once: Linux gives one at least 10 segments of room, and a unix socket 200 KiB."""
 
-_PEEK = _socket.MSG_PEEK | _socket.MSG_DONTWAIT
 _ENOUGH_ROWS = 16  # to know how long rows are
 _killer = Killer()
 
 
 class _ExpiredError(Exception):
     """Thrown into a greenlet at its query_timeout; never leaves this module."""
-
-
-class _Line(_socket.socket):
-    """A second descriptor of the connection's socket, to look and to wait: it stays valid until we close it,
-    whatever the library does with its own."""
-
-    def __init__(self, fd: int) -> None:
-        super().__init__(fileno=os.dup(fd))
-
-    def __del__(self) -> None:
-        self.close()
-
-    def cut(self) -> None:
-        """Ends the connection, for whoever reads or writes it in this moment, too."""
-        with contextlib.suppress(OSError):
-            self.shutdown(_socket.SHUT_RDWR)
 
 
 class Connection(_Blocking):  # type: ignore[misc]
@@ -146,7 +128,7 @@ class Connection(_Blocking):  # type: ignore[misc]
         if self._query_timeout:
             kwargs.setdefault("read_timeout", math.ceil(self._query_timeout))
             kwargs.setdefault("write_timeout", math.ceil(self._query_timeout))
-        self._line: _Line | None = None
+        self._line: Line | None = None
         self._is_busy = False
         self._is_doomed = False
         self._arrived = Arrived.WHOLE
@@ -158,8 +140,7 @@ class Connection(_Blocking):  # type: ignore[misc]
         # Of what is inside of TLS or compression nothing can be seen from outside.
         self._is_opaque = bool(self.client_flag & (CLIENT.SSL | CLIENT.COMPRESS))
         self._number = int(self.thread_id())
-        self._line = _Line(self.fileno())
-        self._fd = self._line.fileno()
+        self._line = Line(self.fileno())
 
     def _connect(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self._connect_timeout:
@@ -180,7 +161,8 @@ class Connection(_Blocking):  # type: ignore[misc]
     def query(self, query: bytes | bytearray | str) -> None:
         """Sends a statement and waits for the beginning of its response."""
         statement = bytes(query) if isinstance(query, bytearray) else query
-        if not is_green():
+        hub = current_hub()
+        if hub is None:
             self._arrived = Arrived.WHOLE
             super().query(statement)
             return
@@ -189,8 +171,11 @@ class Connection(_Blocking):  # type: ignore[misc]
         self._statement = statement
         self._start_clock()
         try:
-            self._send(statement)
-            self._wait()
+            if len(statement) <= LONGEST_IN_HUB_BYTES:
+                self.send_query(statement)
+            else:
+                self._in_thread(self.send_query, statement)
+            self._wait(hub)
             self._arrived = self._look()
             if self._arrived is Arrived.NOTHING:
                 self._in_thread(self.read_query_result)
@@ -199,19 +184,13 @@ class Connection(_Blocking):  # type: ignore[misc]
         finally:
             self._leave()
 
-    def _send(self, statement: bytes | str) -> None:
-        if len(statement) <= LONGEST_IN_HUB_BYTES:
-            self.send_query(statement)
-        else:
-            self._in_thread(self.send_query, statement)
-
-    def _wait(self) -> None:
+    def _wait(self, hub: Any) -> None:
         """Waits in the hub until the response begins."""
         left = None
         if self._deadline != math.inf:
             left = max(self._deadline - time.monotonic(), 0)
         try:
-            wait_readable(self._fd, left, _ExpiredError)
+            self._line.wait_readable(hub, left, _ExpiredError)  # type: ignore[union-attr]
         except BaseException as error:
             self._give_up(error)
 
@@ -220,16 +199,13 @@ class Connection(_Blocking):  # type: ignore[misc]
         self._rows_seen = 0
         if self._is_opaque:
             return Arrived.NOTHING
-        try:
-            data = self._line.recv(LONGEST_IN_HUB_BYTES, _PEEK)
-        except BlockingIOError:
+        data = self._line.peek(LONGEST_IN_HUB_BYTES)
+        if data is None:
             return Arrived.NOTHING
-        except OSError:
-            return Arrived.WHOLE  # the library will see it, too
         if not data:
-            return Arrived.WHOLE
+            return Arrived.WHOLE  # nothing will come any more
         # A buffer that is full holds the beginning of something longer, where the head is all that matters.
-        most_rows = MOST_PACKETS if len(data) < LONGEST_IN_HUB_BYTES else _ENOUGH_ROWS
+        most_rows = MOST_ROWS if len(data) < LONGEST_IN_HUB_BYTES else _ENOUGH_ROWS
         found, self._rows_seen = arrived(data, most_rows)
         return found
 
@@ -364,6 +340,11 @@ class Connection(_Blocking):  # type: ignore[misc]
         with contextlib.suppress(ProgrammingError, OperationalError):
             self._close()
 
+    def __del__(self) -> None:
+        line = getattr(self, "_line", None)
+        if line is not None:
+            line.close()
+
     # --- one at a time ----------------------------------------------------------------------------------
 
     def off_hub(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -389,6 +370,8 @@ class Connection(_Blocking):  # type: ignore[misc]
             self._leave()
 
     def _in_thread(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        if self._line is not None:
+            self._line.leave()
         try:
             with self._bounded():
                 value, error = in_native_thread(self._run, function, args, kwargs)

@@ -21,13 +21,11 @@ from __future__ import annotations
 
 import enum
 
-MOST_PACKETS = 400
+MOST_ROWS = 400
 """That are walked over, about 0.2 us each: a longer response is worth a thread."""
 
 _MORE_RESULTS = 0x0008  # SERVER_MORE_RESULTS_EXISTS
 _PROGRESS = b"\xff\xff\xff"  # MariaDB's progress report: an ERR packet with this code
-
-_HEAD, _COLUMNS, _ROWS = range(3)  # what a packet is; not an Enum, which would double the time
 _UNKNOWN = -1
 
 
@@ -42,49 +40,54 @@ class Arrived(enum.IntEnum):
     """All of it, with every further result."""
 
 
-def arrived(data: bytes, most_rows: int = MOST_PACKETS) -> tuple[Arrived, int]:
-    """Returns what of a response the data hold, and how many whole rows of it were seen.
+def arrived(data: bytes, most_rows: int = MOST_ROWS) -> tuple[Arrived, int]:
+    """Returns what of a response the data hold, and about how many rows of it were seen.
 
     Args:
         data: beginning with the response's first byte.
         most_rows: to look at; a caller that knows of more needs no more than their length.
     """
-    found, rows, columns = Arrived.NOTHING, 0, 0
-    place, eof_is_next = _HEAD, False
-    at, end = 0, len(data)
-    for _ in range(MOST_PACKETS):
-        begin = at + 4
-        if begin >= end:
-            break
-        length = data[at] | data[at + 1] << 8 | data[at + 2] << 16
-        at = begin + length
-        if at > end:
-            break
-        if place == _ROWS:
-            if data[begin] < 0xFE:
-                rows += 1
-                if rows == most_rows:
-                    break
-                continue
-            if length == 5 and eof_is_next:
-                eof_is_next = False
-                continue
-        elif place == _COLUMNS:
-            columns -= 1
-            if columns == 0:
-                found, place, eof_is_next = Arrived.HEAD, _ROWS, True
-            continue
-        else:
-            columns = _columns(data, begin)
-            if columns == _UNKNOWN:
-                break
+    found, rows, at, end = Arrived.NOTHING, 0, 0, len(data)
+    try:
+        while True:
+            begin = at + 4
+            length = data[at] | data[at + 1] << 8 | data[at + 2] << 16
+            at = begin + length
+            columns = _columns(data, begin) if data[begin] != 1 else 1
             if columns:
-                place = _COLUMNS
-                continue
-        if _is_last(data, begin, length):
-            return Arrived.WHOLE, rows
-        found, place = Arrived.HEAD, _HEAD
+                for _ in range(columns):
+                    at += 4 + (data[at] | data[at + 1] << 8 | data[at + 2] << 16)
+                if columns == _UNKNOWN or at > end:
+                    break
+                found = Arrived.HEAD
+                begin, length, rows = _skip_rows(data, at, rows, most_rows)
+                at = begin + length
+            if at > end or rows >= most_rows:
+                break
+            if _is_last(data, begin, length):
+                return Arrived.WHOLE, rows
+            found = Arrived.HEAD
+    except IndexError:  # there the data end
+        pass
     return found, rows
+
+
+def _skip_rows(data: bytes, at: int, rows: int, most_rows: int) -> tuple[int, int, int]:
+    """Returns begin and length of the packet that ends the rows, and how many there are with these.
+
+    Raises:
+        IndexError: when it has not arrived.
+    """
+    first_row = at
+    while rows < most_rows:
+        begin = at + 4
+        first = data[begin]
+        length = data[at] | data[at + 1] << 8 | data[at + 2] << 16
+        if first >= 0xFE and not (length == 5 and at == first_row):
+            return begin, length, rows
+        at = begin + length
+        rows += 1
+    return at, 0, rows
 
 
 def _columns(data: bytes, begin: int) -> int:
