@@ -1,4 +1,4 @@
-"""What a MariaDB that is away, full, silent or cut off means for greenlets: an error of MySQLdb's, in time."""
+"""What a MariaDB that is away, full, silent or cut off is for greenlets: an error, in time."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def ask(connection, sql):
         cursor.execute(sql)
         return cursor.fetchall()
 
+LONG = "SELECT seq, REPEAT('x', 30) FROM seq_1_to_9000"
 class Proxy:
     "Passes everything on until ``left`` bytes of the server's have gone; then closes, or falls silent."
     def __init__(self, closes):
@@ -105,7 +106,7 @@ for cut in (1, 3, 4, 20, 60, 5000, 70_000):
         assert ask(connection, "SELECT 1") == ((1,),)
         proxy.left = cut
         with eventlet.Timeout(20):
-            error = raises(mysql.OperationalError, ask, connection, "SELECT seq, REPEAT('x', 30) FROM seq_1_to_9000")
+            error = raises(mysql.OperationalError, ask, connection, LONG)
         assert error.args[0] in (2006, 2013), (cut, error)
         assert raises(mysql.OperationalError, ask, connection, "SELECT 1").args[0] in (2006, 2013)
 """,
@@ -117,7 +118,7 @@ for cut in (0, 3, 20, 60, 5000, 70_000):
         assert ask(connection, "SELECT 1") == ((1,),)
         proxy.left = cut
         with Ticks() as ticks, eventlet.Timeout(20):
-            error = raises(mysql.OperationalError, ask, connection, "SELECT seq, REPEAT('x', 30) FROM seq_1_to_9000")
+            error = raises(mysql.OperationalError, ask, connection, LONG)
         assert error.args[0] == 2013 and "query_timeout" in error.args[1], (cut, error)
         assert ticks.count > 20, ticks.count
 """,

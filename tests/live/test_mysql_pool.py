@@ -35,7 +35,8 @@ pool = engine(pool_size=10, max_overflow=0, pool_timeout=30)
 def work(number):
     for turn in range(5):
         with pool.connect() as connection:
-            assert connection.execute(text(f"SELECT {number}, SLEEP(0.01), {turn}")).one() == (number, 0, turn)
+            row = connection.execute(text(f"SELECT {number}, SLEEP(0.01), {turn}")).one()
+            assert row == (number, 0, turn)
     return 1
 with Ticks() as ticks:
     assert sum(done.wait() for done in [eventlet.spawn(work, n) for n in range(50)]) == 50

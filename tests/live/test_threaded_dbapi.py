@@ -113,7 +113,8 @@ class Raw:
     def close(self): pass
 for level, expected in ((0, 1), (1, 8)):
     running = most = 0
-    made_up = types.SimpleNamespace(__name__="made_up", threadsafety=level, connect=Raw, ProgrammingError=Error)
+    made_up = types.SimpleNamespace(
+        __name__="made_up", threadsafety=level, connect=Raw, ProgrammingError=Error)
     shared = dbapi.threaded(made_up)
     connections = [shared.connect() for _ in range(8)]
     for done in [eventlet.spawn(c.commit) for c in connections]:

@@ -222,7 +222,10 @@ class Keeper:
             self._server = self._popen(self._command(), log.fileno())
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until and self._server.poll() is None:
-            with contextlib.suppress(OSError), socket.create_connection((self._host, self._port), 1):
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection((self._host, self._port), 1),
+            ):
                 return
             time.sleep(0.02)
         raise RuntimeError(f"it did not start: {self._log.read_text(errors='replace')[-2000:]}")
@@ -288,7 +291,9 @@ class Keeper:
         secret, data = self._directory / "password", self._directory / "data"
         secret.write_text(PASSWORD)
         command = [str(Path(self._program).with_name("initdb")), "-D", str(data), "-U", "postgres"]
-        self._run([*command, "-A", "scram-sha-256", f"--pwfile={secret}", "--no-sync", "-E", "UTF8"])
+        self._run(
+            [*command, "-A", "scram-sha-256", f"--pwfile={secret}", "--no-sync", "-E", "UTF8"]
+        )
         with (data / "postgresql.conf").open("a") as file:
             file.write(
                 f"listen_addresses = '{self._host}'\nport = {self._port}\nfsync = off\n"
@@ -336,7 +341,7 @@ def _keep(kind: str, arguments: list[str]) -> None:
     try:
         try:
             say(json.dumps(keeper.make()))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it is said to the tests
             say(json.dumps({"failed": str(error)}))
             return
         for line in sys.stdin:

@@ -26,7 +26,10 @@ WARM_UP_SECONDS = 1
 
 DATABASES = {
     "mysql": ("20 greenlets, a MariaDB, and four ways between them", mysql.run),
-    "mysql-http": ("50 clients of one worker whose app asks a MariaDB, in four ways", mysql_http.run),
+    "mysql-http": (
+        "50 clients of one worker whose app asks a MariaDB, in four ways",
+        mysql_http.run,
+    ),
 }
 """What is compared there are ways to reach a database, not servers: about, and what measures and prints."""
 
@@ -36,8 +39,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         prog="tools/bench",
         description="Compare servers under one load, in one run. Absolute figures drift with the"
         " machine; the ratio of the first server to each other one, paired per round, is what holds.",
-        epilog="Servers: " + ", ".join(servers.SERVERS) + ". Instead of servers "
-        + ", ".join(DATABASES) + " compare MySQL drivers.",
+        epilog="Servers: "
+        + ", ".join(servers.SERVERS)
+        + ". Instead of servers "
+        + ", ".join(DATABASES)
+        + " compare MySQL drivers.",
     )
     parser.add_argument(
         "scenarios", nargs="*", default=["hello"], metavar="SCENARIO", help="default: hello"

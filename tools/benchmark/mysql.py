@@ -1,8 +1,9 @@
 """``tools/bench mysql``: ways to reach a MariaDB from 20 greenlets, over TCP, in one run.
 
-The ways are wsgisrv's driver, mysqlclient called directly (which stops the hub), PyMySQL and mysqlclient in
-threads (tpool). Each is a process that lives the whole time; a round measures all of them, one after the other,
-each with 20 connections of its own. MariaDB stands on the last core that we may use, the ways on the first.
+The ways are wsgisrv's driver, mysqlclient called directly (which stops the hub), PyMySQL and mysqlclient
+in threads (tpool). Each is a process that lives the whole time; a round measures all of them, one after
+the other, each with 20 connections of its own. MariaDB stands on the last core that we may use, the ways on
+the first.
 """
 
 from __future__ import annotations
@@ -68,7 +69,10 @@ def run(rounds: int, seconds: int) -> None:
                     got = way.measure(statement, seconds, times)
                     if number:  # the first round warms up
                         measured.setdefault((title, way.name), []).append(got)
-                        print(f"  round {number} {title}, {way.name}: {got['rate']:,.0f}/s", flush=True)
+                        print(
+                            f"  round {number} {title}, {way.name}: {got['rate']:,.0f}/s",
+                            flush=True,
+                        )
     for title in STATEMENTS:
         rounds_of = {name: measured[title, name] for name in WAYS}
         print(f"\n{title}\n{_table('statements/s', rounds_of, 'rate')}")

@@ -31,7 +31,9 @@ def app_factory(global_conf: dict[str, str], url: str, threads: str = "") -> WSG
         from wsgisrv.blocking import dbapi
 
         more["module"] = dbapi.threaded(MySQLdb)
-    engine = sqlalchemy.create_engine(url, pool_size=CLIENTS, max_overflow=0, pool_timeout=60, **more)
+    engine = sqlalchemy.create_engine(
+        url, pool_size=CLIENTS, max_overflow=0, pool_timeout=60, **more
+    )
     statements = {path: sqlalchemy.text(text) for path, text in STATEMENTS.items()}
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -41,7 +43,9 @@ def app_factory(global_conf: dict[str, str], url: str, threads: str = "") -> WSG
             with engine.connect() as connection:
                 count = len(connection.execute(statement).all())
         body = b"%d" % count
-        start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+        start_response(
+            "200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
+        )
         return [body]
 
     return app

@@ -1,8 +1,8 @@
 """One way to reach MySQL, as a process: ``python -m benchmark.mysql_client WAY ADDRESS``.
 
-ADDRESS is a JSON object, the arguments of ``connect``. It says ``ready`` on stdout once its connections stand.
-Then each line of stdin, a statement, how many seconds and how often at most each client runs it, is done
-and answered with a JSON line: statements a second, the 99th percentile of the hub's lag in ms.
+ADDRESS is a JSON object, the arguments of ``connect``. It says ``ready`` on stdout once its connections
+stand. Then each line of stdin, a statement, how many seconds and how often at most each client runs it, is
+done and answered with a JSON line: statements a second, the 99th percentile of the hub's lag in ms.
 """
 
 from __future__ import annotations

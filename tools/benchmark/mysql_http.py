@@ -1,8 +1,8 @@
 """``tools/bench mysql-http``: what 50 clients see of one worker whose app asks a MariaDB.
 
-Each way to reach it is a server of its own. A round asks each of them, one after the other: 50 requests of
-SLEEP(1) at once, while another client asks for /healthz all the time, and then as many as go of SELECT 1 and of
-1,000 rows.
+Each way to reach it is a server of its own. A round asks each of them, one after the other: 50 requests
+of SLEEP(1) at once, while another client asks for /healthz all the time, and then as many as go of SELECT 1
+and of 1,000 rows.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@
 For drivers that have no green way of their own: slower than those, since each call costs a thread's
 wake-up, but it stops nobody. A script that has no hub calls the module directly.
 
-Rules: a connection is one greenlet's at a time, as the DB-API wants it of modules with ``threadsafety`` 1, and
-with 0 the module is one call's at a time. Calls of one connection come from different threads, one after
+Rules: a connection is one greenlet's at a time, as the DB-API wants it of modules with ``threadsafety`` 1,
+and with 0 the module is one call's at a time. Calls of one connection come from different threads, one after
 the other; sqlite3, which forbids that by default, is told not to (``check_same_thread``). A greenlet
 that is interrupted leaves its call to end alone, and the connection is closed then: its state is unknown.
 """
@@ -18,7 +18,7 @@ import functools
 import time
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 from wsgisrv.blocking.green import exclusive, in_native_thread, is_green
 
@@ -128,7 +128,7 @@ class _Use:
 
 
 class _Wrapped:
-    """An object of the module's whose methods run in a thread; its other attributes are read where they are."""
+    """An object of the module's: methods run in a thread, other attributes are read where they are."""
 
     __slots__ = ("_raw", "_use")
 
@@ -168,7 +168,7 @@ class Connection(_Wrapped):
         if not self._use.is_doomed:
             self._use.call(self._raw.rollback)
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> Self:
         self._use.call(self._raw.__enter__)
         return self
 

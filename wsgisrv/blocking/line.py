@@ -1,7 +1,7 @@
 """A second descriptor of a socket that a C library owns: to wait for it in the hub, look at it, cut it.
 
-Rules: valid until ``close``, whatever the library does with its own. The hub's listener stays from one wait to
-the next, since adding and removing it was a quarter of a short statement's time; it is taken away when the
+Rules: valid until ``close``, whatever the library does with its own. The hub's listener stays from one wait
+to the next, since adding and removing it was a quarter of a short statement's time; it is taken away when the
 socket becomes readable while nobody waits, as at the end of an idle connection.
 
 Facts about epoll: it knows a socket by descriptor and open file, so it goes on telling of a closed

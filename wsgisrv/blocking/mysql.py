@@ -108,8 +108,8 @@ class Connection(_Blocking):  # type: ignore[misc]
             the next rows of a server-side cursor. Then OperationalError 2013. 0 for no bound.
         connect_timeout: seconds, fractions too, until the connection stands, name resolution and TLS
             included. Then OperationalError 2003. 0 for no bound.
-        kill_abandoned: whether the server is asked to stop a statement that was interrupted, over a connection of
-            its own.
+        kill_abandoned: whether the server is asked to stop a statement that was interrupted, over another
+            connection.
         kwargs: MySQLdb's own.
     """
 
@@ -195,9 +195,8 @@ class Connection(_Blocking):  # type: ignore[misc]
             self._give_up(error)
 
     def _look(self) -> Arrived:
-        assert self._line is not None
         self._rows_seen = 0
-        if self._is_opaque:
+        if self._is_opaque or self._line is None:
             return Arrived.NOTHING
         data = self._line.peek(LONGEST_IN_HUB_BYTES)
         if data is None:
@@ -383,7 +382,8 @@ class Connection(_Blocking):  # type: ignore[misc]
 
     def _run(self, function: Any, args: Any, kwargs: Any) -> tuple[Any, Exception | None]:
         """Runs in: a native thread. An exception of the function's own is a value here, so that what
-        is raised was thrown into the greenlet."""
+        is raised was thrown into the greenlet.
+        """
         try:
             return function(*args, **kwargs), None
         except Exception as error:

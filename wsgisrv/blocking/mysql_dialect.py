@@ -2,7 +2,7 @@
 
     create_engine("mysql+wsgisrv://service:secret@db/shelf?query_timeout=20&connect_timeout=3")
 
-All that ``mysql+mysqldb://`` takes, and the driver's own arguments. It is that dialect: only the module is another.
+Takes all that ``mysql+mysqldb://`` does, and the driver's own arguments: that dialect with another module.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Asks servers to stop statements whose clients have gone.
 
 A server goes on with a statement until it has something to say to its client, so what a deadline has cut
-would hold its locks and burn its cores, and the retry would come on top. Closing the connection does not help.
+would hold its locks and burn its cores, with the retry on top. Closing the connection does not help.
 
 Rules: best effort, and never in anybody's way: one native thread of its own, a short queue, nothing that is
 older than a few seconds. A KILL goes only to a connection of which the server says that it runs this very
@@ -23,7 +23,6 @@ MOST_WAITING = 64
 OLDEST_SECONDS = 10.0
 _COMPARED_CHARS = 200
 """Of the statement: a proxy may cut it."""
-
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

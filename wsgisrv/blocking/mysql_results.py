@@ -133,14 +133,18 @@ class StreamedResult(_Wrapped):
             self._owner.off_hub(self._raw.discard)
 
     def _read_ahead(self, how: int) -> None:
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            self._is_done = isinstance(failure, MySQLError)  # else a value that no converter could read
-            raise failure
+        self._raise_failure()
         self._ahead = self._owner.off_hub(self._read, how)
         self._ahead.reverse()
-        if not self._ahead and self._failure is not None:
-            self._read_ahead(how)
+        if not self._ahead:
+            self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            # What is not MySQL's is a value that no converter could read: more rows follow.
+            self._is_done = isinstance(failure, MySQLError)
+            raise failure
 
     def _read(self, how: int) -> list[Any]:
         """Runs in a native thread: waits for one row, and takes those that follow at once."""

@@ -1,7 +1,7 @@
 """PostgreSQL's drivers wait in the hub: ``make_psycopg_green``, which a worker's boot calls.
 
-psycopg 3 reads PSYCOPG_WAIT_FUNC when it is imported, and ``wait_selector`` is the one of its ways to wait that
-is Python, so that patching the standard library changes it. psycopg 2 has a callback for whoever waits,
+psycopg 3 reads PSYCOPG_WAIT_FUNC when it is imported, and ``wait_selector`` is the one of its ways to wait
+that is Python, so that patching the standard library changes it. psycopg 2 has a callback for whoever waits,
 which is set when the app imports it and not before: many apps never do.
 
 Rules: what is interrupted closes its connection (psycopg 2 itself does; SQLAlchemy's pool does for psycopg
@@ -79,7 +79,7 @@ def _set_callback() -> None:
 
 
 def wait(connection: Any) -> None:
-    """psycopg 2's wait callback: waits until the connection has done what it was asked to.
+    """Waits until the connection has done what it was asked to: psycopg 2's wait callback.
 
     Source: psycopg 2, "Support for coroutine libraries".
     """

@@ -68,7 +68,9 @@ def _boot(context: WorkerContext) -> tuple[Worker, str]:
         import eventlet.hubs
 
         eventlet.hubs.use_hub(hub_name)
-        eventlet.monkey_patch(psycopg=False)  # which would import it; it is patched when the app does
+        eventlet.monkey_patch(
+            psycopg=False
+        )  # which would import it; it is patched when the app does
     after_patch()
     from wsgisrv.blocking.postgresql import make_psycopg_green
 

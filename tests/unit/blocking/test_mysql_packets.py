@@ -43,7 +43,9 @@ def row(values: list[bytes]) -> bytes:
 
 def result(columns: int, rows: list[list[bytes]], status: int, *, old: bool) -> tuple[bytes, int]:
     """Returns a result's bytes and how long what stands before its rows is."""
-    head = packet(number(columns)) + b"".join(packet(b"\x03def" + b"c" * 20) for _ in range(columns))
+    head = packet(number(columns)) + b"".join(
+        packet(b"\x03def" + b"c" * 20) for _ in range(columns)
+    )
     body = b"".join(map(row, rows))
     if old:
         return head + eof(status) + body + eof(status), len(head)
