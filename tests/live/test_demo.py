@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import socket
@@ -13,9 +14,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.databases import Database
+from tests.support.databases import Database, MissingError, mariadb
 from tests.support.http import Client, Response
 from tests.support.server import Server, run
+
+WRONG = "not-the-one"
 
 
 @pytest.fixture(params=["sqlite", "mysql+wsgisrv"])
@@ -80,3 +83,42 @@ def test_fifty_clients_that_write_at_once_are_all_served(server: Server) -> None
         assert Counter(executor.map(add, range(100))) == {201: 100}
     with server.connect() as client:
         assert len(client.get("/v1/books?limit=1000").json()["books"]) == 100
+
+
+def test_a_database_that_goes_away_is_a_503_and_comes_back() -> None:
+    pytest.importorskip("MySQLdb", exc_type=ImportError)
+    with contextlib.ExitStack() as stack:
+        try:
+            shelf = stack.enter_context(mariadb())
+        except MissingError as error:
+            pytest.skip(str(error))
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        fd = listener.fileno()
+        command = [
+            "demo",
+            "--database",
+            shelf.url("mysql+wsgisrv"),
+            "--bind",
+            f"fd://{fd}",
+            "--workers",
+            "1",
+        ]
+        served = run(command, pass_fds=[fd], address=listener.getsockname())
+        server = stack.enter_context(served)
+        server.wait_ready()
+        client = stack.enter_context(server.connect())
+        assert client.get("/healthz").status == 200
+        shelf.stop()
+        assert [client.get("/healthz").status for _ in range(3)] == [503] * 3
+        shelf.start()
+        assert client.get("/healthz").status == 200
+
+
+def test_a_database_that_cannot_be_opened_is_one_line_without_its_password(
+    mariadb_server: Database,
+) -> None:
+    url = dataclasses.replace(mariadb_server, password=WRONG).url("mysql+wsgisrv")
+    with run(["demo", "--database", url, "--bind", "127.0.0.1:0", "--workers", "1"]) as server:
+        assert server.wait_exit() == 78
+    assert "Access denied" in server.lines[-1]
+    assert WRONG not in server.log

@@ -273,6 +273,29 @@ assert waiting.wait().args[0] in (2006, 2013)
 connection.close()
 assert raises(mysql.OperationalError, ask, connection, "SELECT 1").args[0] == 2006
 """,
+    "a connection outlives the greenlet that used it last": """
+import contextlib, io
+connection = connect()
+def dies():
+    ask(connection, "SELECT 1")
+    raise ValueError
+for _ in range(3):
+    with contextlib.redirect_stderr(io.StringIO()) as said:  # the hub says that a greenlet died
+        raises(ValueError, eventlet.spawn(dies).wait)
+    with eventlet.Timeout(20):
+        assert ask(connection, "SELECT SLEEP(0.05), 2") == ((0, 2),)
+""",
+    "an idle connection that the server ends does not keep the hub busy": """
+connection = connect()
+ask(connection, "SELECT 1")
+with connect() as other:
+    ask(other, f"KILL {connection.thread_id()}")
+eventlet.sleep(0.1)
+begin = time.process_time()
+eventlet.sleep(0.3)
+assert time.process_time() - begin < 0.15  # a hub that spins takes all of it
+assert raises(mysql.OperationalError, ask, connection, "SELECT 1").args[0] in (2006, 2013, 1927)
+""",
     "a server-side cursor that is dropped half read stops nobody": """
 import gc
 connection = connect(cursorclass=mysql.cursors.SSCursor)

@@ -45,7 +45,7 @@ class Line:
         self._waiter = waiter = greenlet.getcurrent()
         if self._listener is None:
             self._hub = hub
-            self._listener = hub.add(hub.READ, self._fd, self._on_readable, waiter.throw, None)
+            self._listener = hub.add(hub.READ, self._fd, self._on_readable, self._throw, None)
         timer = None
         if seconds is not None:
             timer = hub.schedule_call_global(seconds, waiter.throw, error)
@@ -89,8 +89,15 @@ class Line:
             self.leave()
             self._socket.close()
 
+    def _throw(self, *error: Any) -> None:
+        """Runs in: hub, when somebody has told it that the descriptor is closed."""
+        if self._waiter is not None:
+            self._waiter.throw(*error)
+
     def _on_readable(self, _fd: int) -> None:
-        """Runs in: hub."""
+        """Runs in: hub. Also when a greenlet that was switched to from here has died of an error: the hub
+        takes the listener away then, and tells it so by another call.
+        """
         if self._waiter is not None:
             self._waiter.switch()
             return
