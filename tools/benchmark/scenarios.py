@@ -26,6 +26,7 @@ class Scenario:
         beside: path of a long request, of which so many run the whole time: then the 99th percentile of
             the latency is measured that one client sees who asks a hundred times a second. Nothing is
             pinned, and only wsgisrv takes part.
+        measures: the unit of what is measured, where it is none of these.
     """
 
     about: str
@@ -41,9 +42,12 @@ class Scenario:
     megabytes: bool = False
     idle: bool = False
     beside: tuple[str, int] | None = None
+    measures: str = ""
 
     @property
     def unit(self) -> str:
+        if self.measures:
+            return self.measures
         if self.idle:
             return "KiB/connection"
         if self.megabytes:

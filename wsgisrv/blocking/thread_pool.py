@@ -132,14 +132,24 @@ class ThreadPool:
         """Whether the calling thread is the hub's."""
         return threading.get_native_id() == self._owner
 
-    def call(self, f: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    def call(
+        self,
+        f: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        *,
+        is_dropped: bool = True,
+    ) -> Any:
         """Has a thread call ``f`` and waits for it. Runs in: a greenlet of the hub's.
+
+        Args:
+            is_dropped: whether a call that no thread has taken goes with its caller; else it is run.
 
         Raises:
             BusyError: when ``most_waiting`` calls wait already.
             RuntimeError: in the hub itself, which may not wait.
-            BaseException: what ``f`` raises, or what is thrown into the greenlet while it waits: a call
-                that no thread has taken is dropped then, and else its result.
+            BaseException: what ``f`` raises, or what is thrown into the greenlet while it waits: the call
+                is dropped then, or its result.
         """
         caller = greenlet.getcurrent()
         if caller is self._hub.greenlet:
@@ -150,7 +160,7 @@ class ThreadPool:
             self._hub.switch()
         except BaseException:
             call.caller = None
-            if call.claim():
+            if is_dropped and call.claim():
                 self._dropped += 1
             raise
         if call.error is not None:

@@ -53,6 +53,20 @@ def in_thread(f: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R
     return pool.call(f, args, kwargs)  # type: ignore[no-any-return]
 
 
+def in_thread_to_end(f: Callable[_P, _R], /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+    """Calls ``f`` as ``in_thread`` does, but whatever happens to the greenlet, ``f`` is run.
+
+    For a call that leaves what it uses in order, such as a driver's on its connection.
+
+    Raises:
+        BusyError, BaseException: as ``in_thread``.
+    """
+    pool = _HERE.find()
+    if pool is None:
+        return f(*args, **kwargs)
+    return pool.call(f, args, kwargs, is_dropped=False)  # type: ignore[no-any-return]
+
+
 def threaded(f: Callable[_P, _R]) -> Callable[_P, _R]:
     """Makes every call of ``f`` an ``in_thread`` one: a decorator."""
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 import faulthandler
 import gc
 import logging
-import os
 import select
 import signal
 import time
@@ -84,15 +83,18 @@ def prepare(settings: Settings) -> tuple[Any, str]:
         import eventlet.hubs
 
         eventlet.hubs.use_hub(hub_name)
-        eventlet.monkey_patch()
+        eventlet.monkey_patch(
+            psycopg=False
+        )  # which would import it; it is patched when the app does
     after_patch()
+    from wsgisrv.blocking.postgresql import make_psycopg_green
     from wsgisrv.blocking.threads import install_threads
     from wsgisrv.worker.log_locks import share_logging
 
     hub = eventlet.hubs.get_hub()
     share_logging(hub)
     install_threads(hub, settings.blocking_threads, settings.blocking_queue)
-    os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
+    make_psycopg_green()
     return hub, hub_name
 
 
