@@ -26,7 +26,15 @@ from wsgisrv.api.resolve import ResolveSettings, choose_sub_action
 from wsgisrv.api.results import File, JSONLines, is_file, open_file, wrapped
 from wsgisrv.api.router import Router
 from wsgisrv.api.schema import Formats
-from wsgisrv.api.serializers import JSON, JSON_LINES, MediaType, choose, encode, load_media_types
+from wsgisrv.api.serializers import (
+    JSON,
+    JSON_LINES,
+    PROBLEM_JSON,
+    MediaType,
+    choose,
+    encode,
+    load_media_types,
+)
 from wsgisrv.errors import ConfigError
 
 Headers = list[tuple[str, str]]
@@ -85,7 +93,8 @@ class API:
         self.media_types = load_media_types(media_types)
         self._media_type = next(iter(self.media_types.values()))
         self._plain = {None, "", "*/*", self._media_type.name}
-        self._offers = (*self.media_types, JSON_LINES)
+        # What is no document is acceptable to who takes what it is instead: lines, an error.
+        self._offers = (*self.media_types, JSON_LINES, PROBLEM_JSON)
         self._faults = Faults(faults or {}, problem_json, tuple(languages))
         self._trailing_slash = trailing_slash
         self._request_ids = request_ids
@@ -150,8 +159,9 @@ class API:
             more += environ[MORE_HEADERS]
         if type(result) is not dict and type(result) is not list:
             return _send_other(plan, result, environ, start_response, more)
-        if plan.check_result is not None:
-            plan.check_result(request, result)
+        is_valid = plan.is_valid_result
+        if is_valid is not None and not is_valid(result) and plan.blame_result is not None:
+            plan.blame_result(request, result)
         body = media_type.dump(result)
         headers = [("Content-Type", media_type.name), ("Content-Length", str(len(body))), *more]
         if plan.location:

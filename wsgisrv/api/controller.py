@@ -46,7 +46,8 @@ class Plan:
         empty_status: of one without.
         location: as for ``responds``.
         prepare: None when the action takes path arguments alone and nothing is checked.
-        check_result: likewise of its result.
+        is_valid_result: whether a result fits its schema; None when that is not checked.
+        blame_result: says what is wrong with a result that does not.
         subs: by name, where the body chooses among sub-actions.
         body: the schema of the body, if there is one; ``query``, ``result`` and ``collection`` likewise.
     """
@@ -59,7 +60,8 @@ class Plan:
     empty_status: str
     location: str = ""
     prepare: Prepare | None = None
-    check_result: Callable[[Request, Any], None] | None = None
+    is_valid_result: Callable[[Any], bool] | None = None
+    blame_result: Callable[[Request, Any], None] | None = None
     subs: Mapping[str, Plan] | None = None
     body: Check | None = None
     query: Check | None = None

@@ -151,7 +151,10 @@ class Resolver:
             empty_status=status if declared.status else "204 No Content",
             location=declared.location,
             prepare=self._prepare(method, body, query, collection),
-            check_result=self._check_result(name, result),
+            is_valid_result=None
+            if self._settings.result_errors == "ignore" or result is None
+            else result.is_valid,
+            blame_result=self._blame(name, result),
             body=body,
             query=query,
             result=result,
@@ -182,23 +185,15 @@ class Resolver:
             steps.append(_sub_body_step(declared.sub_action, body, "body" in taken))
         return _in_turn(steps)
 
-    def _check_result(
-        self, name: str, result: Check | None
-    ) -> Callable[[Request, Any], None] | None:
-        how = self._settings.result_errors
-        if result is None or how == "ignore":
-            return None
-        is_valid = result.is_valid
-
-        def check(request: Request, value: Any) -> None:
-            if is_valid(value):
-                return
-            problems = "; ".join(f"{k or '/'}: {v}" for k, v in result.problems(value).items())
-            if how == "fail":
+    def _blame(self, name: str, result: Check | None) -> Callable[[Request, Any], None]:
+        def blame(request: Request, value: Any) -> None:
+            found = result.problems(value) if result is not None else {}
+            problems = "; ".join(f"{pointer or '/'}: {text}" for pointer, text in found.items())
+            if self._settings.result_errors == "fail":
                 raise BrokenResultError(f"the result of {name}: {problems}")
             _LOG.error("%s: the result of %s: %s", request.request_id, name, problems)
 
-        return check
+        return blame
 
     def _by_index(self, schemas: Iterable[DeclaredSchema]) -> dict[int, Check]:
         return self._spread(
@@ -300,8 +295,13 @@ def _page_step(collection: Any, is_taken: bool) -> Prepare:
 
 def _query_step(check: Check | None, is_taken: bool) -> Prepare:
     converters = converters_of(check.schema) if check is not None else {}
+    empty_is_valid = check is None or check.is_valid({})
 
     def step(request: Request, arguments: dict[str, Any]) -> None:
+        if empty_is_valid and not request.environ.get("QUERY_STRING"):
+            if is_taken:
+                arguments["query"] = {}
+            return
         values: dict[str, Any] = request.query
         for name in converters.keys() & values.keys():
             values[name] = converters[name](values[name])

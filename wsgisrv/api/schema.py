@@ -53,7 +53,9 @@ class Check:
             within: JSON pointer of the value; "?" for a query.
         """
         found: dict[str, str] = {}
-        of_type: set[str] = set()  # what else may be wrong with a value of another type says nothing
+        of_type: set[str] = (
+            set()
+        )  # what else may be wrong with a value of another type says nothing
         errors = sorted(self._some_errors(value), key=lambda error: error.kind.name != "required")
         for error in errors:
             for pointer, text in explain(error, self.schema, within):
