@@ -31,6 +31,7 @@ from wsgisrv.api.declared import (
 )
 from wsgisrv.api.faults import FaultTable, InvalidFields
 from wsgisrv.api.microversions import Microversions
+from wsgisrv.api.openapi import Described
 from wsgisrv.api.pagination import Collection, Condition, Filter, Page
 from wsgisrv.api.policy import Enforcer, OsloPolicy
 from wsgisrv.api.request import Request, RequestContext
@@ -41,6 +42,7 @@ from wsgisrv.api.versions import OneVersion, Version, versions_app
 
 __all__ = [
     "API",
+    "Described",
     "Router",
     "Resource",
     "Request",

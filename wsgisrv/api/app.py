@@ -17,9 +17,11 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import webob
 from webob import exc
 
+from wsgisrv.api import docs
 from wsgisrv.api.controller import Plan
 from wsgisrv.api.faults import Faults, FaultTable
 from wsgisrv.api.microversions import ENVIRON_KEY, HEADER, Microversions
+from wsgisrv.api.openapi import Described, Documented
 from wsgisrv.api.policy import Enforcer
 from wsgisrv.api.request import MORE_HEADERS, VERSION, Request
 from wsgisrv.api.resolve import ResolveSettings, choose_sub_action
@@ -64,6 +66,7 @@ class API:
         identity_headers: whether X-User-Id, X-Project-Id, X-Roles and the like say who asks. Only with a
             filter in front that checks tokens and takes these headers off what clients send, as
             keystonemiddleware's auth_token does; else anybody could be anyone.
+        described: adds the routes of the API's OpenAPI document and docs page.
 
     Raises:
         ConfigError: when something is declared wrongly; names file and line.
@@ -85,6 +88,7 @@ class API:
         languages: Sequence[str] = (),
         request_ids: bool = True,
         identity_headers: bool = False,
+        described: Described | None = None,
     ) -> None:
         _check("trailing_slash", trailing_slash, _SLASHES)
         _check("result_errors", result_errors, _RESULT_ERRORS)
@@ -103,7 +107,15 @@ class API:
         settings = ResolveSettings(
             versions=versions, enforcer=enforcer, formats=formats or {}, result_errors=result_errors
         )
+        documentation = None if described is None else docs.declare(router, described)
         router.freeze(settings)
+        if documentation is not None:
+            documentation.documented = Documented(
+                documentation.described,
+                [entry for entry in router.entries if not docs.is_documentation(entry)],
+                versions,
+                tuple(self.media_types),
+            )
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""

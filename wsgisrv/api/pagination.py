@@ -71,6 +71,7 @@ class Collection:
         most_limit: that a query may ask for.
         counts: whether ``with_count=true`` may be asked.
         links: whether there are first, prev and next; else only next.
+        item: JSON Schema of an item, for the OpenAPI document.
     """
 
     key: str
@@ -85,6 +86,7 @@ class Collection:
     most_limit: int = 1000
     counts: bool = False
     links: bool = True
+    item: Mapping[str, Any] | None = None
 
     @property
     def parameters(self) -> list[str]:

@@ -14,6 +14,7 @@ from webob import exc
 
 from wsgisrv.api import (
     API,
+    Described,
     FaultTable,
     Microversions,
     OneVersion,
@@ -32,7 +33,7 @@ _V1 = Version("v1.0", "CURRENT", "/v1/", _FIRST, _LAST)
 
 def versions_factory(global_conf: Mapping[str, str]) -> WSGIApplication:
     """``GET /``."""
-    return versions_app([_V1])
+    return versions_app([_V1], documented=_V1)
 
 
 def shelf_factory(global_conf: Mapping[str, str]) -> WSGIApplication:
@@ -62,6 +63,11 @@ def shelf_app(database: Database) -> WSGIApplication:
         faults=_faults(),
         versions=Microversions("shelf", _FIRST, _LAST),
         formats={"isbn": schemas.is_isbn},
+        described=Described(
+            "Shelf",
+            description="Books that can be lent.",
+            answers={503: "The database is busy; Retry-After says when to come back."},
+        ),
     )
 
 

@@ -61,6 +61,7 @@ class Books(_Controller):
 
     @api.version("1.0", "1.2")
     @api.returns(schemas.BOOK)
+    @api.answers(304, "the client has it: If-None-Match")
     @api.answers(404, _NO_BOOK)
     def show(self, request: api.Request, book_id: str) -> dict[str, Any]:
         """Shows a book."""
@@ -72,6 +73,7 @@ class Books(_Controller):
 
     @api.version("1.3", of="show")
     @api.returns(schemas.BOOK_WITH_LOAN)
+    @api.answers(304, "the client has it: If-None-Match")
     @api.answers(404, _NO_BOOK)
     def show_with_loan(self, request: api.Request, book_id: str) -> dict[str, Any]:
         """Shows a book, with its loan."""

@@ -109,7 +109,9 @@ def _marker(text: str) -> str:
 
 
 def _books(**more: Any) -> api.Collection:
-    return api.Collection("books", marker=_marker, marker_means="the id of a book", **more)
+    return api.Collection(
+        "books", marker=_marker, marker_means="the id of a book", item=BOOK, **more
+    )
 
 
 SIMPLE_BOOKS = _books(filters={"title": api.Filter(), "author": api.Filter()}, links=False)
@@ -128,6 +130,7 @@ AUTHORS = api.Collection(
     "authors",
     marker=_marker,
     marker_means="the id of an author",
+    item=AUTHOR,
     filters={"name": api.Filter(str, ("eq", "neq", "in", "nin"))},
     sort_keys=("name", "created_at"),
     fields=tuple(_SHOWN_AUTHOR),
@@ -137,6 +140,7 @@ LOANS = api.Collection(
     "loans",
     marker=_marker,
     marker_means="the id of a loan",
+    item=LOAN,
     filters={"to": api.Filter(), "lent_at": api.Filter(dt.datetime, _ORDER[:6])},
     sort_keys=("lent_at",),
     default_sort="lent_at",
