@@ -17,6 +17,7 @@ from pathlib import Path
 from oslo_config import cfg
 
 from wsgisrv import __version__, logs
+from wsgisrv.config import Settings
 from wsgisrv.context import WorkerContext
 from wsgisrv.errors import SystemRefusedError, UsageError, WsgisrvError, first_line
 from wsgisrv.operate import OPERATIONS, operate
@@ -162,55 +163,68 @@ def _run(
         loaded: reads the configuration, now and on every reload.
         global_conf: what the command adds to the paste file's [DEFAULT], out of its own options.
     """
-    from wsgisrv.deploy import check_readable
     from wsgisrv.master.control_socket import open_control_socket
-    from wsgisrv.master.listeners import inherited_listeners, open_listeners
+    from wsgisrv.master.listener_sets import ListenerSet
+    from wsgisrv.master.listeners import inherited_listeners
+    from wsgisrv.master.reloads import Version
     from wsgisrv.master.signals import SignalPipe, StopAskedError
-    from wsgisrv.master.socket_options import SocketOptions
     from wsgisrv.master.supervisor import Supervisor
     from wsgisrv.tls import TlsFiles
 
+    inherited = tuple(inherited_listeners(os.environ))
+
+    def read() -> Settings:
+        return _checked(loaded(), inherited)
+
     found = loaded()
-    settings = found.settings
-    logs.setup(settings.log_level)
-    for warning in found.warnings:
-        _LOG.warning("%s", warning)
-    if not settings.paste_config:
-        raise UsageError("nothing to serve: name a paste file, as in: wsgisrv serve api-paste.ini")
-    check_readable(settings.paste_config)
+    logs.setup(found.settings.log_level)
+    settings = _checked(found, inherited)
     tls = TlsFiles(settings)
-    inherited = inherited_listeners(os.environ)
-    addresses = [*inherited, *(settings.bind if "bind" in found.given or not inherited else ())]
     added = global_conf(found.extra)
     signals = SignalPipe()
     signals.install()
     try:
-        listeners = open_listeners(
-            addresses,
-            backlog=settings.backlog,
-            timeout=settings.bind_timeout,
-            wait=signals.wait,
-            options=SocketOptions.of(settings),
-        )
+        listeners = ListenerSet.open(settings, {}, settings.bind_timeout, signals.wait)
     except StopAskedError:
         return 0
     try:
         control = open_control_socket(settings.control_socket, os.environ)
     except WsgisrvError:
-        for listener in listeners:
+        for listener in listeners.listeners:
             listener.close()
         raise
     supervisor = Supervisor(
-        settings,
+        Version(settings, tls),
         listeners,
         _run_worker,
-        reload_settings=lambda: loaded().settings,
+        reload_settings=read,
         global_conf=added,
-        tls=tls,
         signals=signals,
         control=control,
     )
     return supervisor.run()
+
+
+def _checked(found: Loaded, inherited: tuple[str, ...]) -> Settings:
+    """Returns the settings of a service that can be served, at the start and on every reload.
+
+    Args:
+        inherited: addresses of sockets that were handed over; they take the place of the default.
+
+    Raises:
+        UsageError: when there is nothing to serve.
+        ConfigError: when the paste file cannot be read.
+    """
+    from wsgisrv.deploy import check_readable
+
+    for warning in found.warnings:
+        _LOG.warning("%s", warning)
+    settings = found.settings
+    if not settings.paste_config:
+        raise UsageError("nothing to serve: name a paste file, as in: wsgisrv serve api-paste.ini")
+    check_readable(settings.paste_config)
+    named = settings.bind if "bind" in found.given or not inherited else ()
+    return dataclasses.replace(settings, bind=(*inherited, *named))
 
 
 def _run_worker(context: WorkerContext) -> int:

@@ -19,9 +19,12 @@ SLOT_BYTES = 16384
 WORDS_BYTES = 4096
 ROW_BYTES = 192
 ROWS = (SLOT_BYTES - WORDS_BYTES) // ROW_BYTES
-LINE_BYTES = ROW_BYTES - 10
-_ROW = struct.Struct(f"=dH{LINE_BYTES}s")  # started, 0.0 when nothing is there; length; line
+LINE_BYTES = ROW_BYTES - 9
+_ROW = struct.Struct(
+    f"=d{LINE_BYTES + 1}p"
+)  # started, 0.0 when nothing is there; line, which is cut
 _ROW_REALS = ROW_BYTES // 8
+_pack_row = _ROW.pack_into
 
 BEAT_SECONDS = 0.25
 """How often a worker whose hub is free beats."""
@@ -95,8 +98,7 @@ class Slot:
 
     def begin_request(self, row: int, started: float, line: bytes) -> None:
         """Names a request in flight in ``row`` (0 to ROWS - 1), cut to LINE_BYTES."""
-        length = min(len(line), LINE_BYTES)
-        _ROW.pack_into(self._memory, WORDS_BYTES + row * ROW_BYTES, started, length, line)
+        _pack_row(self._memory, WORDS_BYTES + row * ROW_BYTES, started, line)
 
     def end_request(self, row: int) -> None:
         """Marks ``row`` as free."""
@@ -109,9 +111,9 @@ class Slot:
         """
         found = []
         for at in range(WORDS_BYTES, WORDS_BYTES + ROWS * ROW_BYTES, ROW_BYTES):
-            started, length, line = _ROW.unpack_from(self._memory, at)
+            started, line = _ROW.unpack_from(self._memory, at)
             if started:
-                found.append((started, line[:length].decode("latin-1")))
+                found.append((started, line.decode("latin-1")))
         return sorted(found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from wsgiref.types import WSGIApplication
 
@@ -16,6 +17,10 @@ def factory(global_conf: dict[str, str], app: str, flag: str = "") -> WSGIApplic
     if not flag or Path(flag).exists():
         if app == "raises":
             raise RuntimeError("the app's own trouble")
+        if app == "waits":
+            while Path(flag).exists():
+                time.sleep(0.01)
+            return basic.pid
         if app == "exits":
             sys.exit()
         if app == "dies":

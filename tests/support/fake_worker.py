@@ -23,7 +23,8 @@ from wsgisrv.channel import ChannelClosedError, Kind, Message
 from wsgisrv.config import Settings
 from wsgisrv.context import RunWorker, WorkerContext
 from wsgisrv.errors import WsgisrvError, first_line
-from wsgisrv.master.listeners import open_listeners
+from wsgisrv.master.listener_sets import ListenerSet
+from wsgisrv.master.reloads import Version
 from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.spawn import CloseMasters, spawn
 from wsgisrv.master.supervisor import Supervisor
@@ -95,14 +96,12 @@ def main() -> int:
         return spawn(run, context, close_masters)
 
     logs.setup("debug")
-    listeners = open_listeners(settings.bind, backlog=5, timeout=0)
     supervisor = Supervisor(
-        settings,
-        listeners,
+        Version(settings, TlsFiles(settings)),
+        ListenerSet.open(settings, {}, 0, time.sleep),
         planned,
         reload_settings=lambda: settings,
         global_conf={},
-        tls=TlsFiles(settings),
         signals=SignalPipe(),
         fork=fork,
     )

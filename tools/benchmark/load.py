@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmark.scenarios import Scenario
@@ -42,10 +43,19 @@ class LoadError(Exception):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Result:
-    """One measurement: its value in the scenario's unit, and how many requests failed."""
+    """One measurement.
+
+    Args:
+        value: in the scenario's unit.
+        errors: how many requests failed.
+        cpu_us: microseconds of CPU time, user and system, that the server's processes took for a
+            request; 0 where that was not measured. It drifts far less than a rate on a machine that
+            others use, too.
+    """
 
     value: float
     errors: int
+    cpu_us: float = 0.0
 
 
 def headers_of(scenario: Scenario) -> dict[str, str]:
@@ -67,6 +77,7 @@ def measure_rate(server: Running, scenario: Scenario, seconds: int, cores: set[i
     command = ["wrk", "-t1", f"-c{scenario.connections}", f"-d{seconds}s", f"-s{SCRIPT}"]
     ours = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
+    before = cpu_seconds(server.group)
     try:
         done = subprocess.run(
             [*command, server.url],
@@ -81,13 +92,15 @@ def measure_rate(server: Running, scenario: Scenario, seconds: int, cores: set[i
         raise LoadError("wrk did not end") from error
     finally:
         os.sched_setaffinity(0, ours)
+    cpu = cpu_seconds(server.group) - before
     for line in done.stdout.splitlines():
         if line.startswith("RESULT "):
             requests, microseconds, errors, size, p99 = map(int, line.split()[1:])
+            cpu_us = cpu * 1e6 / max(requests, 1)
             if scenario.attached:
-                return Result(p99 / 1e3, errors)
+                return Result(p99 / 1e3, errors, cpu_us)
             done_of = size / 1e6 if scenario.megabytes else requests
-            return Result(done_of / (microseconds / 1e6), errors)
+            return Result(done_of / (microseconds / 1e6), errors, cpu_us)
     raise LoadError(f"wrk failed: {(done.stderr or done.stdout).strip()[-200:]}")
 
 
@@ -157,13 +170,27 @@ def allow_descriptors(needed: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, hard), hard))
 
 
+def cpu_seconds(session: int) -> float:
+    """Returns the CPU time, user and system, that a session's living processes have taken."""
+    ticks = sum(int(fields[11]) + int(fields[12]) for _, fields in _processes(session))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def memory_kib(session: int) -> int:
     """Returns the proportional set size (proc(5), smaps_rollup) of a session's processes together."""
     total = 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for stat, _ in _processes(session):
         # A process that ends meanwhile weighs nothing.
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            if int(stat.read_text().rpartition(")")[2].split()[3]) == session:
-                rollup = stat.with_name("smaps_rollup").read_text()
-                total += int(rollup.partition("\nPss:")[2].split()[0])
+            rollup = stat.with_name("smaps_rollup").read_text()
+            total += int(rollup.partition("\nPss:")[2].split()[0])
     return total
+
+
+def _processes(session: int) -> Iterator[tuple[Path, list[str]]]:
+    """Yields /proc/PID/stat and its fields behind the name, for each process of a session."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                yield stat, fields

@@ -23,11 +23,13 @@ def table(scenario: Scenario, rows: list[Row]) -> str:
     """Returns the table as text; ratios are those of the first row's server."""
     base = rows[0]
     header = ["server", f"median {scenario.unit}", "min-max", f"{base.server} / it", "min-max"]
+    if any(result.cpu_us for row in rows for result in row.rounds):
+        header += ["CPU us/request", f"it / {base.server}"]
     lines = [header]
     notes = []
     for row in rows:
         if row.rounds:
-            lines.append(_cells(row, base))
+            lines.append([*_cells(row, base), *_cpu_cells(row, base)][: len(header)])
             if failed := sum(result.errors for result in row.rounds):
                 notes.append(f"{row.server}: {failed} requests failed")
         else:
@@ -53,6 +55,14 @@ def _cells(row: Row, base: Row) -> list[str]:
     if not ratios:
         return [*cells, "", ""]
     return [*cells, _ratio(statistics.median(ratios)), _span(ratios, _ratio)]
+
+
+def _cpu_cells(row: Row, base: Row) -> list[str]:
+    """Returns the CPU time of a request, and how many times that of the first server's it is."""
+    median = statistics.median(result.cpu_us for result in row.rounds)
+    pairs = zip(base.rounds, row.rounds, strict=False)
+    ratios = [other.cpu_us / ours.cpu_us for ours, other in pairs if ours.cpu_us > 0]
+    return [f"{median:.1f}", _ratio(statistics.median(ratios)) if ratios else ""]
 
 
 def _span(values: list[float], text: Callable[[float], str]) -> str:

@@ -94,9 +94,7 @@ class Input(BodyInput):
         memo = self._connection.worker.response_memo
         head = check_head("100 Continue", self._continue_headers, memo)
         self._expects = False
-        self._connection.send(
-            f"HTTP/1.1 100 Continue\r\n{''.join(head.lines)}\r\n".encode("latin-1")
-        )
+        self._connection.send(head.to_bytes())
 
     def _take_some(self) -> bytes:
         if self._expects:

@@ -163,7 +163,10 @@ class EmbeddedServer(Server):
     def end(self, exchange: Exchange, now: float) -> None:
         """A request was answered, or its client is gone. Runs in: pool greenlet."""
         seconds = now - exchange.started
-        self._count_end(exchange, seconds)
+        if exchange.connection.upgraded is None:
+            self.counters.note(exchange.status, seconds)
+        else:
+            self._end_upgraded()
         if isinstance(exchange, EmbeddedExchange):
             exchange.run_hooks()
         if not self.options.log_output:
@@ -174,8 +177,7 @@ class EmbeddedServer(Server):
             before = head.fields.get("HTTP_X_FORWARDED_FOR", "").replace(" ", "")
             address = f"{before},{address}" if before else address
         line = head.line.decode("ascii")
-        status = int(exchange.status or 0)
-        self.log.request((address, port), line, status, exchange.body_bytes, seconds)
+        self.log.request((address, port), line, exchange.status, exchange.body_bytes, seconds)
 
     def note_refused(self, connection: Connection, status: int, reason: str) -> None:
         """A malformed request was answered with an error."""

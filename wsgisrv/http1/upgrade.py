@@ -49,5 +49,5 @@ def switching_head(
     head = check_head("101 Switching Protocols", headers, memo)
     if head.length >= 0:
         raise ResponseError("Content-Length in a 101 response")  # RFC 9110 8.6
-    head.lines[:0] = [f"Upgrade: {protocol}\r\n", "Connection: Upgrade\r\n"]
+    head.fields = f"Upgrade: {protocol}\r\nConnection: Upgrade\r\n{head.fields}"
     return head

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 import http
 from collections.abc import Iterable
+from typing import Final
 
 from wsgisrv.http1 import grammar
 
@@ -18,6 +19,8 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 _MOST_NAMES = 1024
 _LONGEST_NAME = 64
+_CODE_CHARS = 3
+_MOST_DIGITS = 18  # they always fit a signed 64-bit number
 
 
 class ResponseError(Exception):
@@ -30,7 +33,21 @@ class _Kind(enum.IntEnum):
     DATE = 2
     HOP_BY_HOP = 3
     INVALID = 4
+    REPEATED = 5
 
+
+REPEATED: Final = frozenset((
+    "accept-ranges", "access-control-allow-credentials", "access-control-allow-headers",
+    "access-control-allow-methods", "access-control-allow-origin", "access-control-expose-headers",
+    "access-control-max-age", "allow", "cache-control", "content-encoding", "content-language",
+    "content-security-policy", "content-type", "openstack-api-version", "pragma", "referrer-policy",
+    "server", "strict-transport-security", "vary", "www-authenticate", "x-content-type-options",
+    "x-frame-options",
+))  # fmt: skip
+"""Names of fields that tend to have the same value again, and never one that must be forgotten."""
+
+# By name: looking a member up in its class takes as long as a call.
+_ORDINARY, _LENGTH, _DATE, _HOP_BY_HOP, _INVALID, _REPEATED = _Kind
 
 _SPECIAL = {
     "content-length": _Kind.LENGTH,
@@ -42,19 +59,23 @@ _SPECIAL = {
         "upgrade",
     ),
     _Kind.HOP_BY_HOP,
-)  # fmt: skip
+) | dict.fromkeys(REPEATED, _Kind.REPEATED)  # fmt: skip
 
 
-class Statuses(dict[str, int]):
-    """Maps a status line of an app's to its code, once it was checked; remembers a bounded number."""
+class Statuses(dict[str, tuple[int, str]]):
+    """Maps a status of an app's to its code and its status line, once it was checked; remembers a bounded
+    number.
+    """
 
-    def __missing__(self, status: str) -> int:
+    def __missing__(self, status: str) -> tuple[int, str]:
         if not isinstance(status, str) or not grammar.STATUS.fullmatch(status):
             raise ResponseError(f"status {status!r} is not a three-digit code and a reason")
-        code = int(status[:3])
+        # RFC 9112 4: the blank behind the code stands there without a reason, too.
+        blank = " " if len(status) == _CODE_CHARS else ""
+        known = int(status[:_CODE_CHARS]), f"HTTP/1.1 {status}{blank}\r\n"
         if len(status) <= _LONGEST_NAME and len(self) < _MOST_NAMES:
-            self[status] = code
-        return code
+            self[status] = known
+        return known
 
 
 class ResponseNames(dict[str, _Kind]):
@@ -77,34 +98,48 @@ class ResponseNames(dict[str, _Kind]):
 class ResponseHead:
     """The status and fields of one response, checked.
 
-    ``length`` is the app's Content-Length in bytes, -1 when it gave none; it is not in ``lines``.
+    ``status_line`` and ``fields`` are as they are sent, each line with its CRLF. ``length`` is the app's
+    Content-Length in bytes, -1 when it gave none; it is not among the fields. ``has_body`` says whether the
+    status lets a body follow (RFC 9110 6.4.1); a HEAD request forbids one, too.
     """
 
-    __slots__ = ("code", "has_date", "length", "lines", "status")
+    __slots__ = ("code", "fields", "has_body", "has_date", "length", "status_line")
 
     def __init__(
-        self, status: str, code: int, lines: list[str], length: int, has_date: bool
+        self, status_line: str, code: int, fields: str, length: int, has_date: bool
     ) -> None:
-        self.status = status
+        self.status_line = status_line
         self.code = code
-        self.lines = lines
+        self.fields = fields
         self.length = length
         self.has_date = has_date
+        self.has_body = code >= 200 and code != 204 and code != 304
 
-    @property
-    def has_body(self) -> bool:
-        """Whether the status lets a body follow (RFC 9110 6.4.1); a HEAD request forbids one, too."""
-        return self.code >= 200 and self.code != 204 and self.code != 304
+    def to_bytes(self) -> bytes:
+        """Returns the head as it is sent where nothing is added: that of an interim response."""
+        return f"{self.status_line}{self.fields}\r\n".encode("latin-1")
+
+
+_MOST_LINES = 1024
+_LONGEST_LINE = 256
 
 
 class ResponseMemo:
     """What the responses of one process have taught; shared by its connections."""
 
-    __slots__ = ("names", "statuses")
+    __slots__ = ("lines", "names", "statuses")
 
     def __init__(self) -> None:
+        self.lines: dict[tuple[str, str], str] = {}  # a checked header, and its line
         self.names = ResponseNames()
         self.statuses = Statuses()
+
+    def remember_line(self, name: str, value: str, line: str) -> None:
+        """Keeps the line of a header; when there are too many, all are found out anew."""
+        if type(name) is str and type(value) is str and len(line) <= _LONGEST_LINE:
+            if len(self.lines) >= _MOST_LINES:
+                self.lines.clear()
+            self.lines[name, value] = line
 
 
 def check_head(status: str, headers: Iterable[tuple[str, str]], memo: ResponseMemo) -> ResponseHead:
@@ -115,29 +150,39 @@ def check_head(status: str, headers: Iterable[tuple[str, str]], memo: ResponseMe
             character, a second or malformed Content-Length, or a hop-by-hop header, but for Upgrade
             with 426.
     """
-    code = memo.statuses[status]
-    names = memo.names
-    if len(status) == 3:
-        status += " "  # RFC 9112 4: the blank stands there without a reason, too
-    lines: list[str] = []
+    code, status_line = memo.statuses[status]
+    names, known = memo.names, memo.lines
+    fields = ""
     length = -1
     has_date = False
-    for name, value in headers:
-        # One look-up a name; isprintable() is a tenth of what the grammar costs and stricter.
-        kind = names[name]
+    for header in headers:
+        try:
+            line = known.get(header)
+        except TypeError:  # a list in the place of a tuple
+            line = None
+        if line is not None:
+            fields += line
+            continue
+        name, value = header
+        kind = names[name]  # one look-up a name
+        if kind is _LENGTH:
+            length = _checked_length(value, length)
+            continue
+        # isprintable() is a tenth of what the grammar costs and stricter.
         if not isinstance(value, str) or not (value.isprintable() and value.isascii()):
             _check_value(name, value)
-        if kind:
-            if kind is _Kind.LENGTH:
-                length = _checked_length(value, length)
-                continue
-            if kind is _Kind.DATE:
-                has_date = True
-            else:
-                _refuse_unless_upgrade(name, kind, code)
-                lines.append("Connection: Upgrade\r\n")  # RFC 9110 7.8: stands with every Upgrade
-        lines.append(f"{name}: {value}\r\n")
-    return ResponseHead(status, code, lines, length, has_date)
+        line = f"{name}: {value}\r\n"
+        if kind is _ORDINARY:
+            pass
+        elif kind is _REPEATED:
+            memo.remember_line(name, value, line)
+        elif kind is _DATE:
+            has_date = True
+        else:
+            _refuse_unless_upgrade(name, kind, code)
+            fields += "Connection: Upgrade\r\n"  # RFC 9110 7.8: stands with every Upgrade
+        fields += line
+    return ResponseHead(status_line, code, fields, length, has_date)
 
 
 def _check_value(name: str, value: object) -> None:
@@ -147,12 +192,17 @@ def _check_value(name: str, value: object) -> None:
         raise ResponseError(f"the value of header {name!r} has a forbidden character: {value!r}")
 
 
-def _checked_length(value: str, earlier: int) -> int:
+def _checked_length(value: object, earlier: int) -> int:
     if earlier >= 0:
         raise ResponseError("Content-Length is given twice")
-    if not grammar.CONTENT_LENGTH.fullmatch(value):
-        raise ResponseError(f"Content-Length is no number: {value!r}")
-    return int(value)
+    if (
+        isinstance(value, str)
+        and value.isascii()
+        and value.isdigit()
+        and len(value) <= _MOST_DIGITS
+    ):
+        return int(value)
+    raise ResponseError(f"Content-Length is no number: {value!r}")
 
 
 def _refuse_unless_upgrade(name: str, kind: _Kind, code: int) -> None:

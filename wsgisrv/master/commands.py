@@ -87,13 +87,14 @@ class Commands:
         except WsgisrvError as error:
             asker.answer(failure(first_line(error), error.exit_code))
 
-    def reload_failed(self, reason: str, next_version: int | None) -> None:
+    def reload_failed(self, reason: str, *, after: int = -1, to: int | None = None) -> None:
         """Tells who waits for a reload that it failed.
 
         Args:
-            next_version: of the reload that has followed it, for which some wait.
+            after: version that serves, or will in spite of it.
+            to: the one that failed, for which those wait, too, whom it has overtaken; None for all.
         """
-        for waiting in self._take(lambda version: next_version is None or version < next_version):
+        for waiting in self._take(lambda wanted: after < wanted and (to is None or wanted <= to)):
             waiting.asker.answer(failure(f"reload: {reason}", ReloadError.exit_code))
 
     def reload_done(self, version: int, generation: int) -> None:
@@ -125,7 +126,7 @@ class Commands:
         if not isinstance(now, bool):
             raise UsageError("stop: now is true or false")
         asker.answer({"wait": True, "pid": os.getpid()}, is_last=False)
-        self.reload_failed("the service is stopping", None)
+        self.reload_failed("the service is stopping")
         self._service.stop(graceful=not now, asked_by="control socket")
 
     def _scale(self, fields: Fields, asker: Asker) -> None:

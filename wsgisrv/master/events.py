@@ -195,9 +195,10 @@ class Serving:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReloadFailed:
-    """The new generation cannot boot; the old one stays."""
+    """The new generation, with the settings of ``version``, cannot boot; the old one stays."""
 
     generation: int
+    version: int
     reason: str
 
 

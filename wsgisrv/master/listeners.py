@@ -2,6 +2,7 @@
 
 Rules: an address is ``host:port``, ``[v6]:port``, ``unix:/path`` or ``fd://N``. Either every address is
 bound or none is left behind. Listeners are non-blocking and close-on-exec; workers inherit them by fork.
+What is bound already is not bound anew: it stays the very same socket, and whoever waits on it is served.
 
 Facts about unix sockets: bind(2) makes the file and nothing removes it, so a file that nobody answers on
 is a dead server's and may go; one that somebody answers on may not. Facts about ports: EADDRINUSE may
@@ -18,7 +19,7 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from typing import cast
 
 from wsgisrv.errors import (
@@ -28,6 +29,7 @@ from wsgisrv.errors import (
     SystemRefusedError,
     WsgisrvError,
 )
+from wsgisrv.master.overlap import bind_over
 from wsgisrv.master.socket_options import SocketOptions, closed_umask
 
 _RETRY_SECONDS = 0.1
@@ -38,30 +40,57 @@ _ALLOWED = "an address is host:port, [v6]:port, unix:/path or fd://N"
 _NO_OPTIONS = SocketOptions()
 
 Wait = Callable[[float], None]
+Bind = Callable[[Sequence["Listener"]], "Listener"]
+"""Binds one socket, given the listeners that are about to go."""
 Place = tuple[str, int] | tuple[str, int, int, int]
 """As bind(2) takes it; an IPv6 one has a flow label and a scope, which a link-local address needs."""
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass(slots=True, eq=False)
 class Listener:
     """A bound, listening socket.
 
-    ``inode`` identifies the file of a unix socket that this process made; 0 for all others.
+    ``inode`` identifies the file of a unix socket that this process made; 0 for all others. ``place`` is
+    what it is bound to, alike for two addresses that mean the same.
     """
 
     socket: socket.socket
     url: str
     path: str = ""
     inode: int = 0
+    place: Hashable = None
+    backlog: int = 0
+    options: SocketOptions = _NO_OPTIONS
+
+    def is_there(self) -> bool:
+        """Whether clients still find it: the file of a unix socket may have been removed."""
+        if not self.inode:
+            return True
+        try:
+            return os.lstat(self.path).st_ino == self.inode
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Closes it and removes the file, unless somebody has put another one in its place."""
         # The file first: an open socket keeps its inode, so no other file can have the number yet.
-        if self.inode:
+        if self.inode and self.is_there():
             with contextlib.suppress(FileNotFoundError):
-                if os.lstat(self.path).st_ino == self.inode:
-                    os.unlink(self.path)
+                os.unlink(self.path)
         self.socket.close()
+
+    def configure(self, backlog: int, options: SocketOptions) -> None:
+        """Gives a socket that listens already another backlog and other options.
+
+        Raises:
+            ConfigError, NotPermittedError, SystemRefusedError: as ``SocketOptions.change``.
+        """
+        if (backlog, options) == (self.backlog, self.options):
+            return
+        if backlog != self.backlog:
+            self.socket.listen(backlog)  # once more: only the number changes
+        options.change(self.socket, self.path if self.inode else "", self.options)
+        self.backlog, self.options = backlog, options
 
 
 def open_listeners(
@@ -88,23 +117,82 @@ def open_listeners(
         NotPermittedError: for a port below 1024 or a path without the right.
         SystemRefusedError: for whatever else the system refuses.
     """
-    listeners: list[Listener] = []
+    opened = open_addresses(
+        addresses, {}, backlog=backlog, timeout=timeout, wait=wait, options=options
+    )
+    return [listener for listeners in opened.values() for listener in listeners]
+
+
+def open_addresses(
+    addresses: Sequence[str],
+    known: Mapping[str, Sequence[Listener]],
+    *,
+    backlog: int,
+    timeout: float,
+    wait: Wait = time.sleep,
+    options: SocketOptions = _NO_OPTIONS,
+) -> dict[str, tuple[Listener, ...]]:
+    """Binds what is not bound already.
+
+    Args:
+        addresses, backlog, timeout, wait, options: as for ``open_listeners``, of what is bound now.
+        known: by address, what this service listens on; it stays as it is, options included, until
+            ``Listener.configure`` is called. None of it is closed if anything fails.
+
+    Returns:
+        The listeners of each address, those of ``known`` among them.
+
+    Raises:
+        WsgisrvError: as ``open_listeners``; ConfigError also for an ``fd://N`` that is new in a reload.
+    """
+    plan = {address: _plan(address, known, options) for address in _distinct(addresses)}
+    kept = {step for steps in plan.values() for step in steps if isinstance(step, Listener)}
+    leaving = [each for several in known.values() for each in several if each not in kept]
+    opened: dict[str, list[Listener]] = {address: [] for address in plan}
+    fresh: list[Listener] = []
     until = time.monotonic() + timeout
     try:
-        for index, address in enumerate(addresses):
-            if address in addresses[:index]:
-                raise ConfigError(f"bind {address}: the address is given twice")
-            for bind in _binders(address, options):
-                listeners.append(_patiently(bind, address, until, wait))
-        for listener in listeners:
+        for address, steps in plan.items():
+            for step in steps:
+                if isinstance(step, Listener):
+                    opened[address].append(step)
+                    continue
+                fresh.append(_patiently(step, address, until, wait, leaving))
+                opened[address].append(fresh[-1])
+        for listener in fresh:
             listener.socket.listen(backlog)
             options.probe_idle_peers(listener.socket)
             listener.socket.setblocking(False)
+            listener.backlog, listener.options = backlog, options
     except BaseException:
-        for listener in listeners:
+        for listener in fresh:
             listener.close()
         raise
-    return listeners
+    return {address: tuple(listeners) for address, listeners in opened.items()}
+
+
+def _distinct(addresses: Sequence[str]) -> Sequence[str]:
+    for index, address in enumerate(addresses):
+        if address in addresses[:index]:
+            raise ConfigError(f"bind {address}: the address is given twice")
+    return addresses
+
+
+def _plan(
+    address: str, known: Mapping[str, Sequence[Listener]], options: SocketOptions
+) -> list[Listener | Bind]:
+    """Returns for each socket of the address the listener that there is, or what binds it."""
+    if all(listener.is_there() for listener in known.get(address, ())) and address in known:
+        return [*known[address]]
+    if known and address.startswith("fd://"):
+        raise ConfigError(f"bind {address}: a descriptor is inherited, so it is named at the start")
+    by_place = {
+        listener.place: listener
+        for listeners in known.values()
+        for listener in listeners
+        if listener.is_there()
+    }
+    return [by_place.get(place, bind) for place, bind in _binders(address, options)]
 
 
 def inherited_listeners(environ: MutableMapping[str, str]) -> list[str]:
@@ -124,19 +212,28 @@ def inherited_listeners(environ: MutableMapping[str, str]) -> list[str]:
     return [f"fd://{_FIRST_LISTEN_FD + index}" for index in range(int(count))]
 
 
-def _patiently(bind: Callable[[], Listener], address: str, until: float, wait: Wait) -> Listener:
+def _patiently(
+    bind: Bind, address: str, until: float, wait: Wait, leaving: Sequence[Listener]
+) -> Listener:
     while True:
         try:
-            return bind()
+            return bind(leaving)
         except OSError as error:
             if error.errno == errno.EADDRINUSE and time.monotonic() < until:
                 wait(_RETRY_SECONDS)
                 continue
-            raise _refused(address, error) from None
+            raise _refused(address, error, leaving) from None
 
 
-def _refused(address: str, error: OSError) -> WsgisrvError:
+def _refused(address: str, error: OSError, ours: Sequence[Listener]) -> WsgisrvError:
     if error.errno == errno.EADDRINUSE:
+        port = address.rpartition(":")[2]
+        held = next((each.url for each in ours if each.url.rpartition(":")[2] == port), None)
+        if held is not None:
+            return AddressInUseError(
+                f"bind {address}: this service itself listens on {held}; leave that first, in a reload of"
+                " its own"
+            )
         return AddressInUseError(f"bind {address}: the address is in use by another process")
     if error.errno in (errno.EACCES, errno.EPERM):
         return NotPermittedError(
@@ -146,20 +243,24 @@ def _refused(address: str, error: OSError) -> WsgisrvError:
     return SystemRefusedError(f"bind {address}: {error.strerror or error}")
 
 
-def _binders(address: str, options: SocketOptions) -> list[Callable[[], Listener]]:
-    """Returns what binds ``address``: one call for each socket, since a host may have several."""
+def _binders(address: str, options: SocketOptions) -> list[tuple[Hashable, Bind]]:
+    """Returns what binds ``address``: place and call for each socket, since a host may have several."""
     if address.startswith("unix:"):
         path = address.removeprefix("unix:")
         if not path.startswith("/"):
             raise ConfigError(f"bind {address}: the path of a unix socket is absolute; {_ALLOWED}")
-        return [lambda: _bind_unix(path, options)]
+        place = os.path.normpath(path)
+        return [(place, lambda _leaving: _bind_unix(path, place, options))]
     if address.startswith("fd://"):
         number = address.removeprefix("fd://")
         if not number.isdecimal() or len(number) > _MOST_DIGITS:
             raise ConfigError(f"bind {address}: N is a file descriptor's number; {_ALLOWED}")
-        return [lambda: _adopt(int(number))]
+        return [(address, lambda _leaving: _adopt(int(number), address))]
     host, port = _split(address)
-    return [_inet_binder(family, place, options) for family, place in _resolve(address, host, port)]
+    return [
+        (place, _inet_binder(family, place, options))
+        for family, place in _resolve(address, host, port)
+    ]
 
 
 def _split(address: str) -> tuple[str, int]:
@@ -184,34 +285,33 @@ def _resolve(address: str, host: str, port: int) -> list[tuple[socket.AddressFam
     return list(dict.fromkeys((info[0], cast(Place, info[4])) for info in found))
 
 
-def _inet_binder(
-    family: socket.AddressFamily, place: Place, options: SocketOptions
-) -> Callable[[], Listener]:
-    def bind() -> Listener:
+def _inet_binder(family: socket.AddressFamily, place: Place, options: SocketOptions) -> Bind:
+    def bind(leaving: Sequence[Listener]) -> Listener:
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             options.share_port(sock)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind(place)
-            # Two servers may bind one port with SO_REUSEADDR; only listen(2) tells them apart.
-            sock.listen(1)
+            with bind_over(sock, place, [listener.socket for listener in leaving]):
+                sock.bind(place)
+                # Two servers may bind one port with SO_REUSEADDR; only listen(2) tells them apart.
+                sock.listen(1)
         except OSError:
             sock.close()
             raise
-        return Listener(sock, _url_of(sock))
+        return Listener(sock, _url_of(sock), place=place)
 
     return bind
 
 
-def _bind_unix(path: str, options: SocketOptions) -> Listener:
+def _bind_unix(path: str, place: Hashable, options: SocketOptions) -> Listener:
     _remove_stale(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with closed_umask():
             sock.bind(path)
-        listener = Listener(sock, f"unix:{path}", path, os.lstat(path).st_ino)
+        listener = Listener(sock, f"unix:{path}", path, os.lstat(path).st_ino, place)
     except OSError:
         sock.close()
         raise
@@ -251,7 +351,7 @@ def _remove_stale(path: str) -> None:
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
-def _adopt(number: int) -> Listener:
+def _adopt(number: int, place: Hashable) -> Listener:
     """Takes a socket that whoever started us has bound.
 
     Raises:
@@ -266,7 +366,7 @@ def _adopt(number: int) -> Listener:
         sock.detach()
         raise ConfigError(f"bind fd://{number}: not a listening stream socket")
     sock.set_inheritable(False)
-    return Listener(sock, _url_of(sock))
+    return Listener(sock, _url_of(sock), place=place)
 
 
 def _url_of(sock: socket.socket) -> str:

@@ -89,9 +89,15 @@ class Roster:
         return self._queued or self._incoming or self.policy
 
     @property
-    def reload_version(self) -> int | None:
-        """Of the settings of the reload under way, None when there is none."""
-        return self._incoming.version if self._incoming is not None else None
+    def is_reloading(self) -> bool:
+        """Whether a new generation boots."""
+        return self._incoming is not None
+
+    @property
+    def versions(self) -> set[int]:
+        """Of the settings that are still needed: those that serve and those of reloads to come."""
+        policies = (self.policy, self._incoming, self._queued)
+        return {policy.version for policy in policies if policy is not None}
 
     def next_deadline(self, now: float) -> float:
         """Returns the time at which a Ticked would change something, at most a second away."""
@@ -270,8 +276,10 @@ class Roster:
 
     def _abandon(self, reason: str, now: float) -> Iterator[Action]:
         """A worker of the new generation could not boot: the old one stays."""
-        self._incoming = None
-        yield ReloadFailed(self._newest, reason)
+        if self._incoming is None:
+            return
+        version, self._incoming = self._incoming.version, None
+        yield ReloadFailed(self._newest, version, reason)
         for worker in self._of(State.BOOTING, State.READY):
             if worker.generation == self._newest:
                 yield self._kill(worker, now)

@@ -78,8 +78,43 @@ class SocketOptions:
         if self.tcp_keepcnt:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, self.tcp_keepcnt)
 
-    def open_up(self, path: str) -> None:
-        """Gives a unix socket, bound under ``closed_umask``, its owner and mode.
+    def change(self, sock: socket.socket, path: str, before: SocketOptions) -> None:
+        """Gives a socket that listens already these options in place of those ``before``.
+
+        Args:
+            path: of a unix socket that this process has bound, else empty.
+
+        Raises:
+            ConfigError, NotPermittedError: as ``open_up``.
+            SystemRefusedError: when the system cannot change one of them on such a socket.
+        """
+        try:
+            if sock.family in (socket.AF_INET, socket.AF_INET6):
+                if self.reuse_port != before.reuse_port:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(self.reuse_port))
+                self._forget_probes(sock, before)
+                self.probe_idle_peers(sock)
+        except OSError as error:
+            raise SystemRefusedError(
+                f"cannot change the options of a listener: {error.strerror}"
+            ) from None
+        if path and (self.unix_mode, self.unix_owner) != (before.unix_mode, before.unix_owner):
+            self.open_up(path, before)
+
+    def _forget_probes(self, sock: socket.socket, before: SocketOptions) -> None:
+        """Sets what is the system's again to what a new socket has of it."""
+        with socket.socket(sock.family, socket.SOCK_STREAM) as new:
+            for name in ("tcp_keepintvl", "tcp_keepcnt"):
+                if getattr(before, name) and not getattr(self, name):
+                    option = getattr(socket, name.upper())
+                    default = new.getsockopt(socket.IPPROTO_TCP, option)
+                    sock.setsockopt(socket.IPPROTO_TCP, option, default)
+
+    def open_up(self, path: str, before: SocketOptions | None = None) -> None:
+        """Gives a unix socket its owner and mode.
+
+        Args:
+            before: what it had, None when it was bound under ``closed_umask`` and is nobody's yet.
 
         Raises:
             ConfigError: for a user or group that is not known.
@@ -87,7 +122,12 @@ class SocketOptions:
             SystemRefusedError: for whatever else the system refuses.
         """
         user, group = self._owner()
+        if before is not None and before.unix_owner:
+            user = os.geteuid() if user == _SAME else user
+            group = os.getegid() if group == _SAME else group
         try:
+            if before is not None:
+                os.chmod(path, self.unix_mode & before.unix_mode)
             if (user, group) != (_SAME, _SAME):
                 os.chown(path, user, group, follow_symlinks=False)
             os.chmod(path, self.unix_mode)

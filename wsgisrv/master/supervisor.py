@@ -16,7 +16,7 @@ import secrets
 import selectors
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from wsgisrv import __version__, logs
 from wsgisrv.channel import Kind, Message
@@ -27,60 +27,57 @@ from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, WsgisrvError
 from wsgisrv.master import events
 from wsgisrv.master.commands import Asker, Commands
 from wsgisrv.master.control_server import ControlServer
-from wsgisrv.master.cpus import usable_cpus
 from wsgisrv.master.dumps import Dumps
+from wsgisrv.master.listener_sets import ListenerSet
 from wsgisrv.master.listeners import Listener
 from wsgisrv.master.member import State
 from wsgisrv.master.notify import Notifier
 from wsgisrv.master.reap import Status, in_words
-from wsgisrv.master.roster import MOST_WORKERS, Roster
+from wsgisrv.master.reloads import Reloads, Version, policy_of
+from wsgisrv.master.roster import Roster
 from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.spawn import Fork, spawn
 from wsgisrv.master.status import worker_status
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.master.workers import Workers
-from wsgisrv.tls import TlsFiles
 
 _LOG = logging.getLogger("wsgisrv.master")
 
 
 class Supervisor:
     """Args:
-    settings: the options at the start.
+    first: the options at the start, and the certificates.
     listeners: bound already; closed when ``run`` ends.
     run_worker: what a child runs.
     reload_settings: reads the options anew; raises ConfigError for a wrong one.
     global_conf: for the paste file.
     fork: makes a child; ``spawn`` but for tests of a kernel that refuses.
-    tls: the certificates, read already.
     signals: caught already, from before the listeners were bound; closed when ``run`` ends.
     control: the control socket, or None for a service without; closed when ``run`` ends.
     """
 
     def __init__(
         self,
-        settings: Settings,
-        listeners: Sequence[Listener],
+        first: Version,
+        listeners: ListenerSet,
         run_worker: RunWorker,
         *,
         reload_settings: Callable[[], Settings],
         global_conf: Mapping[str, str],
-        tls: TlsFiles,
         signals: SignalPipe,
         control: Listener | None = None,
         fork: Fork = spawn,
     ) -> None:
-        self._settings = [settings]  # by version: the index here
-        self._tls = [tls]  # likewise
-        self._listeners = listeners
-        self._reload_settings = reload_settings
+        self._versions = Reloads(
+            first, listeners, reload_settings, self._tell_reload, self._on_reload_failed
+        )
         self._signals = signals
         self._selector = selectors.DefaultSelector()
         self._workers = Workers(
             run_worker, fork, self._selector, global_conf, self._close_in_worker
         )
         self._roster = Roster(
-            _policy(settings, 0), time.monotonic(), secrets.randbelow(1000) / 1000
+            policy_of(first.settings, 0), time.monotonic(), secrets.randbelow(1000) / 1000
         )
         self._notifier = Notifier(os.environ)
         self._started = time.monotonic()
@@ -117,6 +114,8 @@ class Supervisor:
                 self._read_beats()
                 self._renew_certificates()
                 self._tell(events.Ticked())
+                running = {handle.version for handle in self._workers.handles()}
+                self._versions.keep(self._roster.versions, running)
                 if self._halt is None:
                     self._sleep()
         finally:
@@ -129,13 +128,15 @@ class Supervisor:
 
     def _sleep(self) -> None:
         now = time.monotonic()
-        due = min(self._roster.next_deadline(now), self._dumps.deadline() or now + 1.0)
+        others = (self._dumps.deadline(), self._versions.deadline())
+        due = min(each for each in (self._roster.next_deadline(now), *others) if each is not None)
         for key, mask in self._selector.select(max(due - now, 0.0)):
             if key.data is not None:  # a control connection; all else is looked at in any case
                 key.data(mask)
         if self._control is not None:
             self._control.expire()
         self._dumps.tick()
+        self._versions.tick()
 
     def _tell(self, event: events.Event) -> None:
         self._events.append(event)
@@ -188,7 +189,7 @@ class Supervisor:
         """Hands the workers what certificate files say now, if they have changed."""
         handles = self._workers.handles()
         for version in {handle.version for handle in handles}:
-            files = self._tls[version]
+            files = self._versions[version].tls
             if files.has_changed() and files.material is not None:
                 message = Message(Kind.TLS, files.material.to_fields())
                 told = [h.channel.send(message) for h in handles if h.version == version]
@@ -218,7 +219,6 @@ class Supervisor:
         """Returns how service and workers stand (wsgisrv.master.status)."""
         now = time.monotonic()
         states = self._roster.workers()
-        version = self._roster.reload_version
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -227,7 +227,7 @@ class Supervisor:
             "generation": self._roster.generation,
             "addresses": self._addresses(self._roster.policy.version),
             "workers_wanted": self._roster.latest_policy.workers,
-            "reload": "none" if version is None else "under way",
+            "reload": "under way" if self._is_reloading else "none",
             "last_reload": self._last_reload,
             "workers": [
                 worker_status(handle, state, self._workers.scoreboard[handle.slot], now)
@@ -241,6 +241,7 @@ class Supervisor:
         self._stops_asked += 1
         _LOG.info("%s: stopping %s", asked_by, "gracefully" if graceful else "now")
         self._notifier.stopping()
+        self._versions.forget()
         self._tell(events.StopRequested(graceful=graceful))
 
     def read_settings(self) -> int:
@@ -254,16 +255,31 @@ class Supervisor:
         """
         if self._stops_asked:
             raise ReloadError("the service is stopping")
-        settings = self._reload_settings()
-        tls = TlsFiles(settings)
-        self._settings.append(settings)
-        self._tls.append(tls)
-        return len(self._settings) - 1
+        return self._versions.read()
 
     def begin_reload(self, version: int) -> None:
         """Begins a new generation with the settings of ``version``, or queues it."""
         self._notifier.reloading()
-        self._tell(events.ReloadRequested(_policy(self._settings[version], version)))
+        self._versions.begin(version)
+
+    def _tell_reload(self, version: int) -> None:
+        self._tell(events.ReloadRequested(policy_of(self._versions[version].settings, version)))
+
+    def _on_reload_failed(self, version: int, reason: str, generation: int = 0) -> None:
+        """Args:
+        generation: that has failed, 0 for one that was never begun.
+        """
+        _LOG.error("reload failed, generation %d stays: %s", self._roster.generation, reason)
+        name = f"generation {generation}" if generation else "the new generation"
+        self._last_reload = f"{name} failed: {reason}"
+        others = [each for each in self._roster.versions if each < version]
+        self._commands.reload_failed(reason, after=max(others, default=-1), to=version)
+        if not self._is_reloading:
+            self._notifier.ready(f"serving; reload to {name} failed")
+
+    @property
+    def _is_reloading(self) -> bool:
+        return self._roster.is_reloading or self._versions.deadline() is not None
 
     def scale(self, workers: int) -> None:
         """Wants so many workers, in this generation and one that is about to serve."""
@@ -300,13 +316,8 @@ class Supervisor:
                 _LOG.log(logging.getLevelNamesMapping()[severity.upper()], "%s", text)
             case events.Serving(generation):
                 self._announce(generation)
-            case events.ReloadFailed(generation, reason):
-                _LOG.error(
-                    "reload failed, generation %d stays: %s", self._roster.generation, reason
-                )
-                self._notifier.ready(f"serving; reload to generation {generation} failed")
-                self._last_reload = f"generation {generation} failed: {reason}"
-                self._commands.reload_failed(reason, self._roster.reload_version)
+            case events.ReloadFailed(generation, version, reason):
+                self._on_reload_failed(version, reason, generation)
             case events.Halt():
                 self._halt = action
 
@@ -317,12 +328,14 @@ class Supervisor:
             self._tell(events.SpawnFailed(wanted.worker_id, f"cannot fork: {error.strerror}"))
 
     def _fork(self, wanted: events.Spawn) -> None:
-        version = wanted.version
-        self._workers.fork(wanted, self._settings[version], self._listeners, self._tls[version])
+        version = self._versions[wanted.version]
+        listeners = self._versions.listeners.of(wanted.version)
+        self._workers.fork(wanted, version.settings, listeners, version.tls)
         self._tell(events.Spawned(wanted.worker_id))
 
-    def _close_in_worker(self) -> None:
+    def _close_in_worker(self, version: int) -> None:
         """Runs in: the child."""
+        self._versions.listeners.close_others(version)
         if self._control is not None:
             self._control.close_in_worker()
         self._selector.close()
@@ -354,33 +367,18 @@ class Supervisor:
         self._commands.reload_done(self._roster.policy.version, generation)
 
     def _addresses(self, version: int) -> list[str]:
-        scheme = "https://" if self._tls[version].contexts else "http://"
-        return [listener.url.replace("http://", scheme) for listener in self._listeners]
+        scheme = "https://" if self._versions[version].tls.contexts else "http://"
+        listeners = self._versions.listeners.of(version)
+        return [listener.url.replace("http://", scheme) for listener in listeners]
 
     def _close(self) -> None:
         """Ends everything; whatever worker is left after an error of ours is killed and reaped."""
         self._workers.close()
-        for listener in self._listeners:
-            listener.close()
+        self._versions.listeners.close()
         if self._control is not None:
             self._control.close()
         self._selector.close()
         self._signals.close()
-
-
-def _policy(settings: Settings, version: int) -> events.Policy:
-    return events.Policy(
-        version=version,
-        workers=settings.workers or min(usable_cpus(), MOST_WORKERS),
-        boot_timeout=settings.boot_timeout,
-        worker_timeout=settings.worker_timeout,
-        graceful_timeout=settings.graceful_timeout,
-        max_requests=settings.max_requests,
-        max_requests_jitter=settings.max_requests_jitter,
-        max_worker_lifetime=settings.max_worker_lifetime,
-        max_worker_lifetime_jitter=settings.max_worker_lifetime_jitter,
-        max_worker_rss_bytes=settings.max_worker_rss_bytes,
-    )
 
 
 def _error_of(halt: events.Halt) -> WsgisrvError:

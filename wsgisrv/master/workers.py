@@ -41,7 +41,7 @@ class Workers:
     fork: makes a child.
     selector: of the master's loop; watches every worker's channel.
     global_conf: for the paste file.
-    close_masters: closes, in a child, what else is the master's alone.
+    close_masters: closes, in a child with the settings of a version, what else is not its own.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Workers:
         fork: Fork,
         selector: selectors.BaseSelector,
         global_conf: Mapping[str, str],
-        close_masters: Callable[[], None],
+        close_masters: Callable[[int], None],
     ) -> None:
         self._run_worker = run_worker
         self._spawn_child = fork
@@ -108,7 +108,9 @@ class Workers:
             global_conf=self._global_conf,
         )
         try:
-            pid = self._spawn_child(self._run_worker, context, lambda: self._close_in_worker(ours))
+            pid = self._spawn_child(
+                self._run_worker, context, lambda: self._close_in_worker(ours, wanted.version)
+            )
         except OSError:
             ours.close()
             dump.close()
@@ -131,9 +133,9 @@ class Workers:
             theirs.close()
             raise
 
-    def _close_in_worker(self, ours: Channel) -> None:
+    def _close_in_worker(self, ours: Channel, version: int) -> None:
         """Runs in: the child. A sibling's channel held open here would hide the master's death."""
-        self._close_masters()
+        self._close_masters(version)
         ours.close()
         for handle in self._handles.values():
             handle.channel.close()

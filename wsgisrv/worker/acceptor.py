@@ -27,6 +27,9 @@ _LOG = logging.getLogger("wsgisrv.worker")
 ACCEPTS_AT_ONCE = 64
 """Connections taken before the hub looks at the others."""
 
+MOST_REST = 1024
+"""Connections that a worker which drains still takes from a listener."""
+
 STEP_ASIDE_SECONDS = 0.005
 """How long a worker that holds more connections than its siblings leaves a new one to them. Whoever is
 free takes it at once; if nobody does, this worker takes it then."""
@@ -47,6 +50,8 @@ class Acceptor:
         self._worker = worker
         self._listener = listener
         self._is_inet = listener.family in (socket.AF_INET, socket.AF_INET6)
+        # Plain numbers: the socket's own attributes make an enum member each time.
+        self._kind = int(listener.family), int(listener.type), listener.proto
         self._base_environ = base_environ(listener, worker.error_stream)
         if self._is_inet and worker.tls is not None:
             self._base_environ |= {"wsgi.url_scheme": "https", "HTTPS": "on"}
@@ -70,6 +75,19 @@ class Acceptor:
         if self._watched is not None:
             self._worker.hub.remove(self._watched)
             self._watched = None
+
+    def accept_rest(self) -> None:
+        """Takes what waits in the listener, if it can be served: its last owner's close would reset it."""
+        for _ in range(MOST_REST):
+            if not self._open or not self._worker.has_room():
+                return
+            try:
+                fd, address = self._listener._accept()  # type: ignore[attr-defined]
+            except ConnectionError:
+                continue
+            except OSError:
+                return
+            self._adopt(fd, address)
 
     def close(self) -> None:
         """Stops for good and lets go of this process's copy of the listener."""
@@ -111,8 +129,7 @@ class Acceptor:
         return True
 
     def _adopt(self, fd: int, address: Any) -> None:
-        listener = self._listener
-        sock = _socket.socket(listener.family, listener.type, listener.proto, fd)
+        sock = _socket.socket(*self._kind, fd)
         sock.setblocking(False)
         peer = (address[0], str(address[1])) if self._is_inet else ("", "")
         if self._worker.proxies and peer[0] in self._worker.proxies:

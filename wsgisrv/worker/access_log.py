@@ -41,6 +41,7 @@ class AccessLog:
     """
 
     def __init__(self, target: str, line_format: str, write: Callable[[int, bytes], int]) -> None:
+        self.is_on = target != "off"
         self._target = target
         self._format = line_format + "\n"
         self._write = write
@@ -56,18 +57,13 @@ class AccessLog:
             ) from None
         self.reopen()
 
-    @property
-    def is_on(self) -> bool:
-        """Whether lines are wanted."""
-        return self._target != "off"
-
     def note(self, exchange: Exchange, seconds: float) -> None:
         """Notes a response, ``seconds`` after the request's head was complete."""
         head = exchange.head
         self.note_line(
             exchange.client,
             head.line.decode("ascii"),
-            exchange.status or "-",
+            str(exchange.status or "-"),
             exchange.body_bytes,
             seconds,
         )

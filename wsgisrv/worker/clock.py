@@ -47,6 +47,7 @@ class Clock:
         self._swept = int(time.monotonic() / TICK)
         self._timer: Any = None
         self.date = ""
+        self.date_line = ""  # as responses have it
 
     def start(self) -> None:
         """Begins to tick; ticks until ``stop``, in a worker until the process ends."""
@@ -82,6 +83,7 @@ class Clock:
         now = time.monotonic()
         self._timer = self._hub.schedule_call_global(TICK, self._tick)
         self.date = formatdate(usegmt=True)
+        self.date_line = f"Date: {self.date}\r\n"
         lag = max(now - self._due, 0.0)
         self._due = now + TICK
         self._sweep(now)

@@ -16,28 +16,25 @@ class Counters:
 
     __slots__ = (
         "accepted", "bytes_in", "bytes_out", "latency", "latency_sum",
-        "refused", "refused_headers", "requests", "status", "timed_out",
+        "refused", "refused_headers", "status_class", "timed_out",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.accepted = 0
-        self.requests = 0
         self.bytes_in = 0
         self.bytes_out = 0
         self.refused = 0
         self.refused_headers = 0  # of the PROXY protocol; they are among the refused
         self.timed_out = 0
-        self.status = dict.fromkeys("12345", 0)
+        self.status_class = [0] * 6  # by the code's first digit; 0: no response
         self.latency = [0] * (len(LATENCY_BOUNDS) + 1)
         self.latency_sum = 0.0
 
-    def note(self, status: str, seconds: float) -> None:
-        """Counts a response."""
-        self.requests += 1
+    def note(self, status: int, seconds: float) -> None:
+        """Counts a response, whose status is 0 when nothing of one was sent."""
         self.latency[bisect_left(LATENCY_BOUNDS, seconds)] += 1
         self.latency_sum += seconds
-        if status:
-            self.status[status[0]] += 1
+        self.status_class[status // 100] += 1
 
     def publish(self, slot: Slot, running: int, waiting: int) -> None:
         """Writes everything to the worker's slot."""
@@ -45,12 +42,12 @@ class Counters:
         words[Word.IN_FLIGHT] = running
         words[Word.WAITING] = waiting
         words[Word.ACCEPTED] = self.accepted
-        words[Word.REQUESTS] = self.requests
+        words[Word.REQUESTS] = sum(self.latency)
         words[Word.BYTES_IN] = self.bytes_in
         words[Word.BYTES_OUT] = self.bytes_out
         words[Word.REFUSED] = self.refused
         words[Word.TIMED_OUT] = self.timed_out
-        for place, count in enumerate(self.status.values(), Word.STATUS_1XX):
+        for place, count in enumerate(self.status_class[1:], Word.STATUS_1XX):
             words[place] = count
         for place, count in enumerate(self.latency, Word.LATENCY):
             words[place] = count

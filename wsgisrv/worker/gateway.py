@@ -67,7 +67,7 @@ class Exchange:
         self.head = head
         self.started = time.monotonic()
         self.sent_head = False
-        self.status = ""
+        self.status = 0  # the code, once the head was sent
         self.body_bytes = 0  # sent, without the chunks' framing
         self.row = -1  # on the scoreboard
         self._response: ResponseHead | None = None
@@ -112,8 +112,7 @@ class Exchange:
         connection = self.connection
         worker = connection.worker
         head = self.head
-        environ = connection.base_environ.copy()
-        environ.update(head.fields)
+        environ = connection.environ_of(head)
         path = head.path
         if "%" in path:
             path = unquote_to_bytes(path).decode("latin-1")
@@ -121,8 +120,6 @@ class Exchange:
         environ["REQUEST_URI"] = head.target
         environ["PATH_INFO"] = path
         environ["QUERY_STRING"] = head.query
-        environ["SERVER_PROTOCOL"] = "HTTP/1.1" if head.minor else "HTTP/1.0"
-        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = connection.peer
         if head.minor:
             environ["wsgi.early_hints"] = self.early_hints
         if head.length:
@@ -197,9 +194,7 @@ class Exchange:
         """
         hints = check_head("103 Early Hints", headers, self.connection.worker.response_memo)
         if not self.sent_head:
-            self.connection.send(
-                f"HTTP/1.1 103 Early Hints\r\n{''.join(hints.lines)}\r\n".encode("latin-1")
-            )
+            self.connection.send(hints.to_bytes())
 
     def switch_protocols(self, response: ResponseHead) -> None:
         """Sends 101; from now on the connection is the app's (see ``upgrade``).
@@ -215,14 +210,12 @@ class Exchange:
             )
         self._response = response
         self._hand_over()
-        self.connection.send(
-            f"HTTP/1.1 {response.status}\r\n{''.join(response.lines)}\r\n".encode("latin-1")
-        )
+        self.connection.send(response.to_bytes())
 
     def _hand_over(self) -> None:
         """No more of a response is sent by this class: the connection is the app's."""
         self.sent_head = True
-        self.status = "101"
+        self.status = 101
         self._framing = _UPGRADED
         self._keep = False
         if self._deadline is not None:
@@ -320,48 +313,47 @@ class Exchange:
         if response is None:
             raise ResponseError("the app did not call start_response()")
         head = self.head
-        lines = response.lines
+        fields = response.fields
         declared = response.length
-        self._keep = self._may_keep(response)
+        keep = self._keep = self._may_keep(response)
         if head.method == "HEAD" or not response.has_body:
             self._framing = _NO_BODY
             if declared < 0 and head.method == "HEAD" and is_whole and size:
                 declared = size
             if declared >= 0 and (response.has_body or response.code == 304):
-                lines.append(f"Content-Length: {declared}\r\n")
+                fields += f"Content-Length: {declared}\r\n"
         elif declared >= 0 or is_whole:
             if declared >= 0 and (size > declared or (is_whole and size < declared)):
                 raise ResponseError(f"Content-Length is {declared}, the body has {size} bytes")
             self._framing = _LENGTH
-            self._left = declared if declared >= 0 else size
-            lines.append(f"Content-Length: {self._left}\r\n")
+            self._left = length = declared if declared >= 0 else size
+            fields += f"Content-Length: {length}\r\n"
         elif head.minor:
             self._framing = _CHUNKED
-            lines.append("Transfer-Encoding: chunked\r\n")
+            fields += "Transfer-Encoding: chunked\r\n"
         else:
             self._framing = _CLOSE
-            self._keep = False
+            keep = self._keep = False
         if not response.has_date:
-            lines.append(f"Date: {self.connection.worker.clock.date}\r\n")
-        if not self._keep:
-            lines.append("Connection: close\r\n")
+            fields += self.connection.worker.clock.date_line
+        if not keep:
+            fields += "Connection: close\r\n"
         elif not head.minor:
-            lines.append("Connection: keep-alive\r\n")
+            fields += "Connection: keep-alive\r\n"
         self.sent_head = True
-        self.status = response.status[:3]
-        return f"HTTP/1.1 {response.status}\r\n{''.join(lines)}\r\n".encode("latin-1")
+        self.status = response.code
+        return f"{response.status_line}{fields}\r\n".encode("latin-1")
 
     def _may_keep(self, response: ResponseHead) -> bool:
         """RFC 9112 9.3: whether the connection can carry another request after this response."""
         body = self._input
-        awaits_continue = False
-        if body is not None:
-            awaits_continue = body.awaits_continue
-            body.cancel_continue()  # it would stand in the midst of the response
-        if not self._keep or not self.connection.worker.keeps_connections or response.code < 200:
-            return False
-        if body is None or self.connection.body_is_complete:
-            return True
+        may_keep = self._keep and self.connection.worker.keeps_connections and response.code >= 200
+        if body is None:
+            return may_keep
+        awaits_continue = body.awaits_continue
+        body.cancel_continue()  # it would stand in the midst of the response
+        if not may_keep or self.connection.body_is_complete:
+            return may_keep
         # An unread body that is short is thrown away; one that may never come, or is long, is not
         # worth the connection.
         most = self.connection.worker.settings.max_drain_bytes
@@ -426,7 +418,7 @@ class Exchange:
             self._break_off()
             return
         self.sent_head = True
-        self.status = str(status)
+        self.status = status
         try:
             self.connection.send(self._error_response(status, reason))
         except ClientGoneError as gone:

@@ -166,9 +166,12 @@ class RequestPool(greenpool.GreenPool):  # type: ignore[misc]
 
     def _spawn_done(self, coro: Any) -> None:
         """GreenPool's hook for every greenlet that has finished."""
-        self.sem.release()
-        if coro is not None:
-            self.coroutines_running.discard(coro)
+        sem = self.sem
+        if sem._waiters:
+            sem.release()  # a spawn() waits for a place
+        else:
+            sem.counter += 1  # as release() does, at a third of its cost
+        self.coroutines_running.discard(coro)
         if self._waiting or self._on_free:
             self._schedule_refill()
         if self._drained and not self.coroutines_running:

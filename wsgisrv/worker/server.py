@@ -247,11 +247,8 @@ class Server(abc.ABC):
         self._upgraded += 1
         self.counters.note(exchange.status, time.monotonic() - exchange.started)
 
-    def _count_end(self, exchange: Exchange, seconds: float) -> None:
-        """Counts a request that has ended. Runs in: pool greenlet."""
-        if exchange.connection.upgraded is None:
-            self.counters.note(exchange.status, seconds)
-            return
+    def _end_upgraded(self) -> None:
+        """A request has ended that had taken its connection over. Runs in: pool greenlet."""
         self._upgraded -= 1
         if self.is_draining:
             self.hub.schedule_call_global(0, self._count_changed)

@@ -90,6 +90,8 @@ class Worker(Server):
     def drain(self) -> None:
         """Accepts no more, closes idle connections, lets requests finish, then ends ``serve``."""
         self._slot.words[Word.STATE] = State.DRAINING
+        for acceptor in self.acceptors:
+            acceptor.accept_rest()
         super().drain()
 
     def _on_term(self, _signal: int, _frame: FrameType | None) -> None:
@@ -185,14 +187,17 @@ class Worker(Server):
             self._slot.end_request(exchange.row)
             self._rows.append(exchange.row)
         seconds = now - exchange.started
-        self._count_end(exchange, seconds)
+        if exchange.connection.upgraded is None:
+            self.counters.note(exchange.status, seconds)
+        else:
+            self._end_upgraded()
         if self._access_log.is_on:
             self._access_log.note(exchange, seconds)
 
     def note_refused(self, connection: Connection, status: int, reason: str) -> None:
         """A malformed request was answered with an error."""
         self.counters.refused += 1
-        self.counters.status[str(status)[0]] += 1
+        self.counters.status_class[status // 100] += 1
         _LOG.debug("refused a request from %s: %s", connection.peer[0], reason)
         if self._access_log.is_on:
             self._access_log.note_line(connection.peer, "-", str(status), 0, 0.0)

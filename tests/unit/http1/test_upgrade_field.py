@@ -30,8 +30,8 @@ def test_only_tokens_can_be_asked_for(upgrade: str, connection: str) -> None:
 
 def test_the_answer_names_the_protocol_and_has_no_length() -> None:
     head = switching_head("Lines", [("X-A", "b")], ["lines"], ResponseMemo())
-    assert head.status == "101 Switching Protocols"
-    assert head.lines == ["Upgrade: Lines\r\n", "Connection: Upgrade\r\n", "X-A: b\r\n"]
+    assert head.status_line == "HTTP/1.1 101 Switching Protocols\r\n"
+    assert head.fields == "Upgrade: Lines\r\nConnection: Upgrade\r\nX-A: b\r\n"
     for protocol, headers in (("other", []), ("lines", [("Content-Length", "0")])):
         with pytest.raises(ResponseError):
             switching_head(protocol, headers, ["lines"], ResponseMemo())

@@ -80,14 +80,14 @@ def test_a_reload_is_answered_when_its_generation_serves() -> None:
 def test_a_reload_that_fails_before_its_request_returns_is_answered() -> None:
     service = Told()
     commands = Commands(service)
-    service.on_reload = lambda: commands.reload_failed("cannot fork", None)
+    service.on_reload = lambda: commands.reload_failed("cannot fork", after=0, to=1)
     assert asked(commands, command="reload") == [{"wait": True}, refused("cannot fork")]
 
 
 def test_a_queued_reload_outlives_the_failure_of_the_one_before_it() -> None:
     commands = Commands(Told())
     first, second = asked(commands, command="reload"), asked(commands, command="reload")
-    commands.reload_failed("no app", 2)
+    commands.reload_failed("no app", after=0, to=1)
     assert (first[1:], second[1:]) == ([refused("no app")], [])
     commands.reload_done(2, 3)
     assert second[1:] == [{"ok": True, "generation": 3}]

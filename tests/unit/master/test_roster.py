@@ -261,7 +261,7 @@ def test_a_new_worker_that_cannot_boot_keeps_the_old_generation() -> None:
     service = started()
     reload(service)
     service.tell(Spawned(3), BecameReady(3), Spawned(4))
-    assert service.tell(Exited(4, "no app", 78)) == [ReloadFailed(2, "no app"), Kill(3)]
+    assert service.tell(Exited(4, "no app", 78)) == [ReloadFailed(2, 1, "no app"), Kill(3)]
     assert service.tell(died(3)) == []
     assert service.roster.generation == 1
     assert set(service.roster.workers()) == {1, 2}

@@ -21,12 +21,12 @@ NOBODY = 65534
 class Watching(SocketOptions):
     """Notes what the file is like before it is opened up."""
 
-    def open_up(self, path: str) -> None:
+    def open_up(self, path: str, before: SocketOptions | None = None) -> None:
         mode = stat.S_IMODE(os.lstat(path).st_mode)
         with socket.socket(socket.AF_UNIX) as client:
             client.connect_ex(path)  # of root alone: it listens already
         Path(path + ".seen").write_text(f"{mode:o}")
-        super().open_up(path)
+        super().open_up(path, before)
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])

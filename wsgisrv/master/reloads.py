@@ -1,0 +1,144 @@
+"""A reload until the roster has it: settings read, certificates read, listeners opened.
+
+Rules: the old generation is not touched; whatever is wrong is found here, before anything is forked. An
+address that is in use is tried again for ``bind_timeout``, since a worker that drains may be about to leave
+it, and the loop goes on meanwhile. A newer reload overtakes one that still waits so. Runs in: master loop.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Collection
+
+from wsgisrv.config import Settings
+from wsgisrv.errors import AddressInUseError, WsgisrvError, first_line
+from wsgisrv.master.cpus import usable_cpus
+from wsgisrv.master.events import Policy
+from wsgisrv.master.listener_sets import ListenerSet, ListenerSets
+from wsgisrv.master.roster import MOST_WORKERS
+from wsgisrv.tls import TlsFiles
+
+RETRY_SECONDS = 0.1
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Version:
+    """What one reading of the configuration has brought."""
+
+    settings: Settings
+    tls: TlsFiles
+
+
+@dataclasses.dataclass(slots=True)
+class _Opening:
+    version: int
+    until: float
+    next_try: float
+
+
+class Reloads:
+    """Args:
+    first: version 0, read at the start.
+    listeners: its listeners.
+    read: reads the options anew; raises WsgisrvError for a wrong one.
+    begin: called with a version whose listeners are open: a generation may be forked.
+    fail: called with one that cannot have them, and why.
+    """
+
+    def __init__(
+        self,
+        first: Version,
+        listeners: ListenerSet,
+        read: Callable[[], Settings],
+        begin: Callable[[int], None],
+        fail: Callable[[int, str], None],
+    ) -> None:
+        self.listeners = ListenerSets(listeners)
+        self._versions = {0: first}
+        self._read = read
+        self._begin = begin
+        self._fail = fail
+        self._opening: _Opening | None = None
+
+    def __getitem__(self, version: int) -> Version:
+        return self._versions[version]
+
+    def read(self) -> int:
+        """Reads options and certificates.
+
+        Returns:
+            Their version.
+
+        Raises:
+            WsgisrvError: when they are wrong; nothing has changed.
+        """
+        settings = self._read()
+        found = Version(settings, TlsFiles(settings))
+        version = max(self._versions) + 1
+        self._versions[version] = found
+        return version
+
+    def begin(self, version: int) -> None:
+        """Opens the listeners of ``version`` and has its generation begun, now or in a moment."""
+        now = time.monotonic()
+        until = now + self._versions[version].settings.bind_timeout
+        self._opening = _Opening(version, until, now)
+        self.tick()
+
+    def tick(self) -> None:
+        """Tries once more what had to wait."""
+        opening, now = self._opening, time.monotonic()
+        if opening is None or now < opening.next_try:
+            return
+        try:
+            self.listeners.open(opening.version, self._versions[opening.version].settings)
+        except AddressInUseError as error:
+            if now < opening.until:
+                opening.next_try = now + RETRY_SECONDS
+                return
+            self._end(self._fail, opening.version, first_line(error))
+        except WsgisrvError as error:
+            self._end(self._fail, opening.version, first_line(error))
+        else:
+            self._end(self._begin, opening.version)
+
+    def _end(self, tell: Callable[..., None], *args: object) -> None:
+        self._opening = None
+        tell(*args)
+
+    def deadline(self) -> float | None:
+        """Returns when ``tick`` has something to do, None for never."""
+        return self._opening.next_try if self._opening is not None else None
+
+    def forget(self) -> None:
+        """Gives up what has not begun: the service stops."""
+        self._opening = None
+
+    def keep(self, live: Collection[int], running: Collection[int]) -> None:
+        """Lets go of what no generation needs any more.
+
+        Args:
+            live: versions that serve, or are about to.
+            running: of workers that have not exited.
+        """
+        opening = {self._opening.version} if self._opening is not None else set[int]()
+        self.listeners.keep({*live, *opening})
+        needed = {*live, *opening, *running, max(self._versions)}
+        self._versions = {key: each for key, each in self._versions.items() if key in needed}
+
+
+def policy_of(settings: Settings, version: int) -> Policy:
+    """Returns what the roster is to keep to with these settings."""
+    return Policy(
+        version=version,
+        workers=settings.workers or min(usable_cpus(), MOST_WORKERS),
+        boot_timeout=settings.boot_timeout,
+        worker_timeout=settings.worker_timeout,
+        graceful_timeout=settings.graceful_timeout,
+        max_requests=settings.max_requests,
+        max_requests_jitter=settings.max_requests_jitter,
+        max_worker_lifetime=settings.max_worker_lifetime,
+        max_worker_lifetime_jitter=settings.max_worker_lifetime_jitter,
+        max_worker_rss_bytes=settings.max_worker_rss_bytes,
+    )
