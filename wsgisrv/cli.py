@@ -144,9 +144,16 @@ def _demo(args: Sequence[str]) -> int:
     return _run(loaded, lambda extra: {"database": extra["database"] or _default_database()})
 
 
+def _routes(args: Sequence[str]) -> int:
+    from wsgisrv.routes_command import print_routes
+
+    return print_routes(args)
+
+
 COMMANDS: Mapping[str, Command] = {
     "serve": Command(_serve, "serve a paste-deployed app"),
     "demo": Command(_demo, "serve the demo API"),
+    "routes": Command(_routes, "print the routes of an app"),
     **{
         name: Command(functools.partial(operate, name), operation.help)
         for name, operation in OPERATIONS.items()

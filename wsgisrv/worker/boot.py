@@ -3,20 +3,14 @@
 Rules: imports nothing of eventlet or the app at module level, since the hub is to be chosen and the
 standard library patched before anything else is loaded (a lock or a ``from time import sleep`` taken
 before would block the hub or hang). Whatever fails is told to the master, which prints it once.
-
-Facts about eventlet's import: it warns of its own future with a DeprecationWarning, which is for those
-who choose to depend on it; an operator of this server reads the README instead.
 """
 
 from __future__ import annotations
 
 import faulthandler
 import logging
-import os
-import select
 import signal
 import time
-import warnings
 from typing import TYPE_CHECKING
 
 from wsgisrv.channel import Kind, Message
@@ -24,7 +18,7 @@ from wsgisrv.context import WorkerContext
 from wsgisrv.errors import BootError, WsgisrvError, first_line
 from wsgisrv.logs import after_patch
 from wsgisrv.scoreboard import Real
-from wsgisrv.worker.hubs import choose_hub
+from wsgisrv.worker.patching import patch
 from wsgisrv.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -62,16 +56,10 @@ def run_worker(context: WorkerContext) -> int:
 
 def _boot(context: WorkerContext) -> tuple[Worker, str]:
     """Returns the worker, ready to serve, and the name of its hub."""
-    hub_name = choose_hub(context.settings.hub, select)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import eventlet
-        import eventlet.hubs
-
-        eventlet.hubs.use_hub(hub_name)
-        eventlet.monkey_patch()
+    hub_name = patch(context.settings.hub)
     after_patch()
-    os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
+    import eventlet.hubs
+
     from wsgisrv.deploy import load_app
     from wsgisrv.worker.worker import Worker
 
