@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from benchmark import load, report, servers
+from benchmark import api_calls, load, report, servers
 from benchmark.load import LoadError, Result
 from benchmark.scenarios import SCENARIOS, Scenario
 from benchmark.servers import Running, StartError
@@ -48,7 +48,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     options = parser.parse_args(arguments)
     for kind, names, known in (
-        ("scenario", options.scenarios, SCENARIOS),
+        ("scenario", options.scenarios, {**SCENARIOS, "api": None}),
         ("server", options.servers.split(","), servers.SERVERS),
     ):
         for name in names:
@@ -130,7 +130,13 @@ def main() -> None:
     if options.list:
         for name, scenario in SCENARIOS.items():
             print(f"{name:15} {scenario.about}")
+        print(f"{'api':15} {api_calls.ABOUT}")
         return
+    if "api" in options.scenarios:
+        print(f"api: {api_calls.ABOUT}\n\n{api_calls.run(options.rounds)}\n", flush=True)
+        options.scenarios.remove("api")
+        if not options.scenarios:
+            return
     if shutil.which("wrk") is None:
         raise SystemExit("bench: wrk is not installed (on Debian and Ubuntu: apt-get install wrk)")
     signal.signal(signal.SIGTERM, end)

@@ -22,6 +22,8 @@ class Scenario:
         attached: clients of the kind that stay connected meanwhile, as ("slow", 5000): then the 99th
             percentile of the others' latency is measured instead of a rate.
         megabytes: of responses a second are measured.
+        api: "bare" or "full" for the API of ``api_apps``, each server with the framework that it is used
+            with; "" for the app of ``apps``.
         idle: memory is measured instead of a rate: what an idle connection costs.
     """
 
@@ -37,6 +39,7 @@ class Scenario:
     attached: tuple[str, int] | None = None
     megabytes: bool = False
     idle: bool = False
+    api: str = ""
 
     @property
     def unit(self) -> str:
@@ -78,5 +81,16 @@ SCENARIOS = {
     ),
     "alone": Scenario(about="4 clients, nobody else", connections=4, attached=("idle", 0)),
     "access-log": Scenario(about="hello with an access log to a file", access_log=True),
+    "api-http": Scenario(
+        about="a routed JSON answer of 40 routes: wsgisrv.api; WebOb and Routes on eventlet, Falcon on"
+        " gunicorn and granian",
+        path="/r07/12345",
+        api="bare",
+    ),
+    "api-http-full": Scenario(
+        about="likewise, wsgisrv.api with validation, microversions and request ids",
+        path="/r07/12345",
+        api="full",
+    ),
     "two-workers": Scenario(about="hello from two workers, nothing pinned", workers=2),
 }
