@@ -135,7 +135,7 @@ class Documented:
             "tags": [plan.name.partition(".")[0]],
             "summary": " ".join(summary.split()) if plan.subs is None else "One of the actions.",
             "parameters": [*self._parameters(entry, plan, index)],
-            "responses": self._responses(plan, bool(_variables(entry))),
+            "responses": self._responses(plan, self._may_be_missing(entry)),
         }
         body = _body_schema(plan)
         if body is not None:
@@ -170,7 +170,13 @@ class Documented:
             if status in _answers(plan):
                 yield {"name": header, "in": "header", "required": False, "schema": _TEXT}
 
-    def _responses(self, plan: Plan, has_arguments: bool) -> dict[str, Any]:
+    @staticmethod
+    def _may_be_missing(entry: Entry) -> bool:
+        """Whether 404 is an answer: the path has arguments, or another version does not have it."""
+        action = entry.action
+        return bool(_variables(entry)) or (action is not None and None in action.at)
+
+    def _responses(self, plan: Plan, may_be_missing: bool) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for one in plan.subs.values() if plan.subs is not None else (plan,):
             status, response = self._success(one)
@@ -180,8 +186,8 @@ class Documented:
         errors = {**self.described.answers, **_answers(plan)}
         errors.setdefault(400, "The request is wrong; every field that is wrong is named.")
         errors.setdefault(406, "No media type or microversion that the client takes.")
-        if has_arguments:
-            errors.setdefault(404, "There is no such resource.")
+        if may_be_missing:
+            errors.setdefault(404, "There is no such resource, or not in the version asked for.")
         if _body_schema(plan) is not None:
             errors.setdefault(413, "The body is too long.")
             errors.setdefault(415, "The body is of another media type.")

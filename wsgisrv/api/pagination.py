@@ -123,7 +123,7 @@ class Collection:
             collection=self,
             limit=found.get("limit", self.default_limit),
             marker=found.get("marker"),
-            sort=found.get("sort") or self._sort(self.default_sort),
+            sort=found.get("sort") or self._default_order(),
             conditions=[found[name] for name in self.filters if name in found],
             fields=found.get("fields"),
             with_count=found.get("with_count", False),
@@ -158,17 +158,20 @@ class Collection:
     def _sort(self, text: str) -> list[tuple[str, bool]]:
         """Returns key and whether it descends, of each; the unique key always ends it."""
         found: dict[str, bool] = {}
-        for entry in text.split(",") if text else ():
+        for entry in text.split(","):
             key, colon, direction = entry.partition(":")
-            if key not in self.sort_keys and (key != self.unique or text != self.default_sort):
+            if key not in self.sort_keys:
                 raise _ValueError(f"has to name keys of {', '.join(self.sort_keys)}")
             if colon and direction not in ("asc", "desc"):
                 raise _ValueError("a direction has to be asc or desc")
             if key in found or len(found) == _MOST_SORT_KEYS:
                 raise _ValueError(f"has to name at most {_MOST_SORT_KEYS} keys, and each once")
             found[key] = direction == "desc"
-        found.setdefault(self.unique, next(reversed(found.values()), False))
+        found.setdefault(self.unique, next(reversed(found.values())))
         return list(found.items())
+
+    def _default_order(self) -> list[tuple[str, bool]]:
+        return self._sort(self.default_sort) if self.default_sort else [(self.unique, False)]
 
     def _fields(self, text: str) -> list[str]:
         names = list(dict.fromkeys(text.split(",")))

@@ -25,8 +25,10 @@ from wsgisrv.api.resolve import Resolver, ResolveSettings
 from wsgisrv.api.twice import without_twins
 from wsgisrv.errors import ConfigError
 
-KNOWN_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
-"""Of RFC 9110 and RFC 5789: one that is neither of these nor of any route is answered 501."""
+KNOWN_METHODS = (
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY",
+)  # fmt: skip
+"""Of RFC 9110 and RFC 5789, and QUERY: one that is neither of these nor of any route is answered 501."""
 
 
 class _Mapper(routes.Mapper):  # type: ignore[misc]

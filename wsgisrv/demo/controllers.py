@@ -14,7 +14,7 @@ from wsgisrv import api
 from wsgisrv.api.sql import fetch_page
 from wsgisrv.demo import schemas, shelf
 from wsgisrv.demo.db import Database
-from wsgisrv.demo.models import Author, Book, Loan
+from wsgisrv.demo.models import Author, Book, BookStateError, Loan
 
 MOST_LOANS = 20
 """Books that one borrower may have at a time."""
@@ -150,7 +150,7 @@ class Books(_Controller):
     @api.answers(404, _NO_BOOK)
     @api.answers(409, "the book is not lent")
     def take_back(self, request: api.Request, book_id: str) -> dict[str, Any]:
-        """Takes a book back; from 1.3 on the loan is deleted instead."""
+        """Takes a book back; from 1.3 on its loan is ended instead."""
         return self._database.write(lambda session: shelf.take_back(session, book_id).as_dict())
 
     def _shown(self, request: api.Request, book: dict[str, Any]) -> dict[str, Any]:
@@ -260,18 +260,24 @@ class Loans(_Controller):
         """Shows a loan."""
         return self._database.read(lambda session: self._loan(session, book_id, loan_id).as_dict())
 
+    @api.sub_action("return")
     @api.version("1.2")
+    @api.body(schemas.NOTHING)
+    @api.returns(schemas.LOAN)
     @api.answers(404, "there is no such loan of the book")
-    @api.answers(409, "the book is back already")
-    def delete(self, request: api.Request, book_id: str, loan_id: str) -> None:
+    @api.answers(409, "the loan has ended already")
+    def end(self, request: api.Request, book_id: str, loan_id: str) -> dict[str, Any]:
         """Ends a loan: the book is back; the loan stays, with the time of its end."""
 
-        def work(session: Session) -> None:
-            if self._loan(session, book_id, loan_id).returned_at is not None:
-                raise exc.HTTPConflict(f"the loan {loan_id} has ended")
+        def work(session: Session) -> dict[str, Any]:
+            loan = self._loan(session, book_id, loan_id)
+            if loan.returned_at is not None:
+                raise BookStateError(f"the loan {loan_id} has ended")
             shelf.take_back(session, book_id)
+            session.refresh(loan)
+            return loan.as_dict()
 
-        self._database.write(work)
+        return self._database.write(work)
 
     def _loan(self, session: Session, book_id: str, loan_id: str) -> Loan:
         loan = shelf.get(session, Loan, loan_id)

@@ -68,8 +68,9 @@ def test_a_loan_is_a_resource_from_1_2_on(client: Client) -> None:
     assert newer.post_json(loans, {"to": "Takver"}, status=409)
     assert client.get(f"/v1/books/{book['id']}").json["lent_to"] == "Shevek"
     assert client.at("1.3").get(f"/v1/books/{book['id']}").json["loan"] == loan.json
-    newer.delete(loan.headers["Location"], status=204)
-    newer.delete(loan.headers["Location"], status=409)
+    place = f"{loan.headers['Location']}/action"
+    assert newer.post_json(place, {"return": {}}, status=200).json["returned_at"]
+    newer.post_json(place, {"return": {}}, status=409)
     assert newer.get(loan.headers["Location"]).json["returned_at"]
     other = add(client)
     newer.get(f"/v1/books/{other['id']}/loans/{loan.json['id']}", status=404)
