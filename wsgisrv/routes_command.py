@@ -102,6 +102,7 @@ def _run_child(work: Callable[[], Any], writing: int) -> None:
             answer = {"failed": first_line(error), "exit_code": BootError.exit_code}
         with os.fdopen(writing, "w") as pipe:
             json.dump(answer, pipe)
+        sys.stdout.flush()
     finally:
         os._exit(0)
 

@@ -39,6 +39,9 @@ class _Mapper(routes.Mapper):  # type: ignore[misc]
         self.controllers = dict(controllers)
         self.places: list[str] = []  # of matchlist
         self.argument = ""  # in the place of ``id``, while a resource is declared
+        self.requirements: Mapping[
+            str, str
+        ] = {}  # of that resource, which Routes forgets for its members
         self.is_frozen = False
 
     def connect(self, *args: Any, **more: Any) -> None:
@@ -50,6 +53,7 @@ class _Mapper(routes.Mapper):  # type: ignore[misc]
         place = _caller()
         if self.argument:
             args = (*args[:-1], args[-1].replace(":(id)", f"{{{self.argument}}}"))
+            more["requirements"] = {**(more.get("requirements") or {}), **self.requirements}
         if self.is_frozen:
             raise ConfigError(f"{place}: {args[-1]}: declared after the router was put to use")
         if "controller" in more:
@@ -151,6 +155,7 @@ class Router:
             What declares sub-resources and sub-actions of a member.
         """
         self.mapper.argument = argument
+        self.mapper.requirements = more.get("requirements") or {}
         before = len(self.mapper.matchlist)
         try:
             self.mapper.resource(member_name, collection_name, controller=controller, **more)
@@ -160,7 +165,6 @@ class Router:
             self.mapper.connect(
                 member, controller=controller, action="patch", conditions={"method": ["PATCH"]},
                 _collection_name=collection_name, _member_name=member_name,
-                requirements=more.get("requirements") or {},
             )  # fmt: skip
         finally:
             self.mapper.argument = ""
