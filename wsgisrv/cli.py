@@ -17,9 +17,9 @@ from pathlib import Path
 from oslo_config import cfg
 
 from wsgisrv import __version__, logs
-from wsgisrv.config import Settings
 from wsgisrv.context import WorkerContext
 from wsgisrv.errors import SystemRefusedError, UsageError, WsgisrvError, first_line
+from wsgisrv.layout import Layout
 from wsgisrv.operate import OPERATIONS, operate
 from wsgisrv.options import Loaded, load
 
@@ -169,32 +169,31 @@ def _run(
     from wsgisrv.master.reloads import Version
     from wsgisrv.master.signals import SignalPipe, StopAskedError
     from wsgisrv.master.supervisor import Supervisor
-    from wsgisrv.tls import TlsFiles
 
     inherited = tuple(inherited_listeners(os.environ))
 
-    def read() -> Settings:
+    def read() -> Layout:
         return _checked(loaded(), inherited)
 
     found = loaded()
     logs.setup(found.settings.log_level)
-    settings = _checked(found, inherited)
-    tls = TlsFiles(settings)
+    first = Version.read(_checked(found, inherited))
+    settings = first.layout.settings
     added = global_conf(found.extra)
     signals = SignalPipe()
     signals.install()
     try:
-        listeners = ListenerSet.open(settings, {}, settings.bind_timeout, signals.wait)
+        listeners = ListenerSet.open(first.layout.servers, {}, settings.bind_timeout, signals.wait)
     except StopAskedError:
         return 0
     try:
         control = open_control_socket(settings.control_socket, os.environ)
     except WsgisrvError:
-        for listener in listeners.listeners:
+        for listener in listeners.all():
             listener.close()
         raise
     supervisor = Supervisor(
-        Version(settings, tls),
+        first,
         listeners,
         _run_worker,
         reload_settings=read,
@@ -205,26 +204,35 @@ def _run(
     return supervisor.run()
 
 
-def _checked(found: Loaded, inherited: tuple[str, ...]) -> Settings:
-    """Returns the settings of a service that can be served, at the start and on every reload.
+def _checked(found: Loaded, inherited: tuple[str, ...]) -> Layout:
+    """Returns the layout of a service that can be served, at the start and on every reload.
 
     Args:
-        inherited: addresses of sockets that were handed over; they take the place of the default.
+        inherited: addresses of sockets that were handed over; they take the place of the default. Where
+            there are several servers, each names its own.
 
     Raises:
         UsageError: when there is nothing to serve.
-        ConfigError: when the paste file cannot be read.
+        ConfigError: when a paste file cannot be read.
     """
     from wsgisrv.deploy import check_readable
 
     for warning in found.warnings:
         _LOG.warning("%s", warning)
-    settings = found.settings
-    if not settings.paste_config:
-        raise UsageError("nothing to serve: name a paste file, as in: wsgisrv serve api-paste.ini")
-    check_readable(settings.paste_config)
-    named = settings.bind if "bind" in found.given or not inherited else ()
-    return dataclasses.replace(settings, bind=(*inherited, *named))
+    if found.sections:
+        layout = Layout.of(found.settings, found.sections)
+    else:
+        named = found.settings.bind if "bind" in found.given or not inherited else ()
+        bind = (*inherited, *named)
+        layout = Layout.single(dataclasses.replace(found.settings, bind=bind))
+    for server in layout.servers:
+        if not server.settings.paste_config:
+            what = f" for {server.name}" if server.name else ""
+            raise UsageError(
+                f"nothing to serve{what}: name a paste file, as in: wsgisrv serve api-paste.ini"
+            )
+        check_readable(server.settings.paste_config)
+    return layout
 
 
 def _run_worker(context: WorkerContext) -> int:

@@ -16,6 +16,21 @@ from wsgisrv.scoreboard import Scoreboard
 from wsgisrv.tls import TlsContexts
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Served:
+    """One server, as a worker has to serve it.
+
+    Args:
+        listeners: bound, listening, non-blocking sockets, shared with the siblings: never shut down.
+        tls: what TCP connections are encrypted with; None for plain ones.
+    """
+
+    name: str
+    settings: Settings
+    listeners: tuple[socket.socket, ...]
+    tls: TlsContexts | None
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerContext:
     """All that a worker knows of its master and its place.
@@ -24,25 +39,25 @@ class WorkerContext:
         worker_id: counts up for each spawn in this master's life; never used twice.
         slot: the worker's own slot on the scoreboard.
         generation: counts up with each reload.
-        settings: the options as they were when the worker was spawned.
-        listeners: bound, listening, non-blocking sockets, shared with the siblings: never shut down.
+        settings: the options of its group as they were when the worker was spawned.
+        servers: that it serves, one at least.
+        names_servers: whether what it logs has to say which server it is about.
         channel: the worker's end.
         dump: where faulthandler leaves stacks.
         scoreboard: the whole of it; the worker writes only its own slot.
         global_conf: values that the command adds to the paste file's ``[DEFAULT]``.
-        tls: what TCP connections are encrypted with; None for plain ones.
     """
 
     worker_id: int
     slot: int
     generation: int
     settings: Settings
-    listeners: tuple[socket.socket, ...]
+    servers: tuple[Served, ...]
+    names_servers: bool
     channel: Channel
     dump: DumpFile
     scoreboard: Scoreboard
     global_conf: Mapping[str, str]
-    tls: TlsContexts | None = None
 
 
 RunWorker = Callable[[WorkerContext], int]

@@ -23,13 +23,13 @@ from wsgisrv.channel import ChannelClosedError, Kind, Message
 from wsgisrv.config import Settings
 from wsgisrv.context import RunWorker, WorkerContext
 from wsgisrv.errors import WsgisrvError, first_line
+from wsgisrv.layout import Layout
 from wsgisrv.master.listener_sets import ListenerSet
 from wsgisrv.master.reloads import Version
 from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.spawn import CloseMasters, spawn
 from wsgisrv.master.supervisor import Supervisor
 from wsgisrv.scoreboard import Real
-from wsgisrv.tls import TlsFiles
 
 BEAT_SECONDS = 0.2
 
@@ -96,11 +96,12 @@ def main() -> int:
         return spawn(run, context, close_masters)
 
     logs.setup("debug")
+    layout = Layout.single(settings)
     supervisor = Supervisor(
-        Version(settings, TlsFiles(settings)),
-        ListenerSet.open(settings, {}, 0, time.sleep),
+        Version.read(layout),
+        ListenerSet.open(layout.servers, {}, 0, time.sleep),
         planned,
-        reload_settings=lambda: settings,
+        reload_settings=lambda: layout,
         global_conf={},
         signals=SignalPipe(),
         fork=fork,

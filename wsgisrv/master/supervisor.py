@@ -20,11 +20,11 @@ from collections.abc import Callable, Mapping
 
 from wsgisrv import __version__, logs
 from wsgisrv.channel import Kind, Message
-from wsgisrv.config import Settings
-from wsgisrv.context import RunWorker
+from wsgisrv.context import RunWorker, WorkerContext
 from wsgisrv.control import Fields
 from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, WsgisrvError
-from wsgisrv.master import events
+from wsgisrv.layout import Layout
+from wsgisrv.master import events, reap
 from wsgisrv.master.commands import Asker, Commands
 from wsgisrv.master.control_server import ControlServer
 from wsgisrv.master.dumps import Dumps
@@ -32,12 +32,11 @@ from wsgisrv.master.listener_sets import ListenerSet
 from wsgisrv.master.listeners import Listener
 from wsgisrv.master.member import State
 from wsgisrv.master.notify import Notifier
-from wsgisrv.master.reap import Status, in_words
-from wsgisrv.master.reloads import Reloads, Version, policy_of
+from wsgisrv.master.reloads import Reloads, Version
 from wsgisrv.master.roster import Roster
 from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.spawn import Fork, spawn
-from wsgisrv.master.status import worker_status
+from wsgisrv.master.status import in_words, server_status, worker_status
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.master.workers import Workers
 
@@ -62,7 +61,7 @@ class Supervisor:
         listeners: ListenerSet,
         run_worker: RunWorker,
         *,
-        reload_settings: Callable[[], Settings],
+        reload_settings: Callable[[], Layout],
         global_conf: Mapping[str, str],
         signals: SignalPipe,
         control: Listener | None = None,
@@ -76,9 +75,7 @@ class Supervisor:
         self._workers = Workers(
             run_worker, fork, self._selector, global_conf, self._close_in_worker
         )
-        self._roster = Roster(
-            policy_of(first.settings, 0), time.monotonic(), secrets.randbelow(1000) / 1000
-        )
+        self._roster = Roster(first.plan(0), time.monotonic(), secrets.randbelow(1000) / 1000)
         self._notifier = Notifier(os.environ)
         self._started = time.monotonic()
         self._last_reload = ""
@@ -152,10 +149,10 @@ class Supervisor:
         for handle, status in self._workers.reap():
             self._on_exit(handle, status)
 
-    def _on_exit(self, handle: WorkerHandle, status: Status) -> None:
+    def _on_exit(self, handle: WorkerHandle, status: reap.Status) -> None:
         self._read_channel(handle)
         seconds = time.monotonic() - handle.spawned_at
-        reason = f"{handle} {in_words(status)} after {seconds:.1f} s"
+        reason = f"{handle} {reap.in_words(status)} after {seconds:.1f} s"
         self._workers.forget(
             handle, reason, was_killed=status is not None and os.WIFSIGNALED(status)
         )
@@ -189,11 +186,12 @@ class Supervisor:
         """Hands the workers what certificate files say now, if they have changed."""
         handles = self._workers.handles()
         for version in {handle.version for handle in handles}:
-            files = self._versions[version].tls
-            if files.has_changed() and files.material is not None:
-                message = Message(Kind.TLS, files.material.to_fields())
-                told = [h.channel.send(message) for h in handles if h.version == version]
-                _LOG.info("certificates renewed in %d workers", sum(told))
+            for server, files in self._versions[version].tls.items():
+                if files.has_changed() and files.material is not None:
+                    message = Message(Kind.TLS, {"server": server, **files.material.to_fields()})
+                    told = [h.channel.send(message) for h in handles if h.version == version]
+                    of = f" of {server}" if server else ""
+                    _LOG.info("certificates%s renewed in %d workers", of, sum(told))
 
     # Signals
 
@@ -209,9 +207,9 @@ class Supervisor:
         elif number == signal.SIGUSR1:
             self.reopen_logs()
         elif number == signal.SIGTTIN:
-            self._tell(events.ResizeRequested(1))
+            self._tell(events.ResizeRequested(1, self._first_group))
         elif number == signal.SIGTTOU:
-            self._tell(events.ResizeRequested(-1))
+            self._tell(events.ResizeRequested(-1, self._first_group))
 
     # What signals and control commands ask for
 
@@ -219,22 +217,41 @@ class Supervisor:
         """Returns how service and workers stand (wsgisrv.master.status)."""
         now = time.monotonic()
         states = self._roster.workers()
+        plan = self._roster.latest_plan
+        number = self._roster.plan.version
+        addresses = self._versions.addresses(number)
         return {
             "version": __version__,
             "pid": os.getpid(),
             "uptime": round(now - self._started, 1),
             "state": "stopping" if self._stops_asked else "serving",
             "generation": self._roster.generation,
-            "addresses": self._addresses(self._roster.policy.version),
-            "workers_wanted": self._roster.latest_policy.workers,
+            "addresses": [url for urls in addresses.values() for url in urls],
+            "servers": server_status(self._versions[number].layout, plan, addresses),
+            "workers_wanted": sum(policy.workers for policy in plan.groups.values()),
             "reload": "under way" if self._is_reloading else "none",
             "last_reload": self._last_reload,
             "workers": [
-                worker_status(handle, state, self._workers.scoreboard[handle.slot], now)
+                worker_status(
+                    handle,
+                    state,
+                    self._workers.scoreboard[handle.slot],
+                    self._servers_of(handle),
+                    now,
+                )
                 for handle in self._workers.handles()
                 if (state := states.get(handle.worker_id)) is not None
             ],
         }
+
+    def _servers_of(self, handle: WorkerHandle) -> list[str]:
+        group = self._versions[handle.version].layout.group(handle.group)
+        return [server.name for server in group.servers if server.name]
+
+    @property
+    def _first_group(self) -> str:
+        """Whose workers TTIN and TTOU are about: those that are shared, else those of the first server."""
+        return self._versions[self._roster.latest_plan.version].layout.groups[0].name
 
     def stop(self, *, graceful: bool, asked_by: str) -> None:
         """Begins to stop; ``run`` returns when every worker is gone."""
@@ -263,7 +280,7 @@ class Supervisor:
         self._versions.begin(version)
 
     def _tell_reload(self, version: int) -> None:
-        self._tell(events.ReloadRequested(policy_of(self._versions[version].settings, version)))
+        self._tell(events.ReloadRequested(self._versions[version].plan(version)))
 
     def _on_reload_failed(self, version: int, reason: str, generation: int = 0) -> None:
         """Args:
@@ -281,9 +298,19 @@ class Supervisor:
     def _is_reloading(self) -> bool:
         return self._roster.is_reloading or self._versions.deadline() is not None
 
-    def scale(self, workers: int) -> None:
-        """Wants so many workers, in this generation and one that is about to serve."""
-        self._tell(events.ScaleRequested(workers))
+    def scale(self, workers: int, server: str) -> list[str]:
+        """Wants so many workers for a server, in this generation and one that is about to serve.
+
+        Returns:
+            The servers that they serve.
+
+        Raises:
+            ConfigError: when it is not clear, or not known, which workers are meant.
+        """
+        layout = self._versions[self._roster.latest_plan.version].layout
+        group = layout.group_serving(server)
+        self._tell(events.ScaleRequested(workers, group.name))
+        return [each.name for each in group.servers if each.name]
 
     def reopen_logs(self) -> None:
         """Has every worker open its log files anew."""
@@ -329,13 +356,13 @@ class Supervisor:
 
     def _fork(self, wanted: events.Spawn) -> None:
         version = self._versions[wanted.version]
-        listeners = self._versions.listeners.of(wanted.version)
-        self._workers.fork(wanted, version.settings, listeners, version.tls)
+        self._workers.fork(wanted, version, self._versions.listeners[wanted.version])
         self._tell(events.Spawned(wanted.worker_id))
 
-    def _close_in_worker(self, version: int) -> None:
+    def _close_in_worker(self, context: WorkerContext) -> None:
         """Runs in: the child."""
-        self._versions.listeners.close_others(version)
+        kept = {listener for server in context.servers for listener in server.listeners}
+        self._versions.listeners.close_others(kept)
         if self._control is not None:
             self._control.close_in_worker()
         self._selector.close()
@@ -353,7 +380,7 @@ class Supervisor:
             for handle in self._workers.handles()
             if handle.generation == generation and states.get(handle.worker_id) is State.READY
         ]
-        addresses = ", ".join(self._addresses(self._roster.policy.version))
+        addresses = in_words(self._versions.addresses(self._roster.plan.version))
         pids = ", ".join(str(handle.pid) for handle in handles)
         hubs = ", ".join(sorted({handle.hub for handle in handles}))
         text = f"{len(handles)} worker{'s'[: len(handles) != 1]} (pid {pids})"
@@ -364,12 +391,7 @@ class Supervisor:
         self._notifier.ready(f"serving on {addresses} with {len(handles)} workers")
         if generation > 1:
             self._last_reload = f"generation {generation} serves"
-        self._commands.reload_done(self._roster.policy.version, generation)
-
-    def _addresses(self, version: int) -> list[str]:
-        scheme = "https://" if self._versions[version].tls.contexts else "http://"
-        listeners = self._versions.listeners.of(version)
-        return [listener.url.replace("http://", scheme) for listener in listeners]
+        self._commands.reload_done(self._roster.plan.version, generation)
 
     def _close(self) -> None:
         """Ends everything; whatever worker is left after an error of ours is killed and reaped."""

@@ -13,14 +13,15 @@ from wsgisrv.master.gauge import Gauge
 class WorkerHandle:
     """One forked worker, from fork to reap.
 
-    ``version`` is of the settings that it runs with. ``failure`` is what the worker said of itself when it
-    could not boot: exit code and reason. ``last_death`` is of the worker whose place this one has: when, and
-    why.
+    ``version`` is of the settings that it runs with, and ``group`` names the workers that are like it.
+    ``failure`` is what the worker said of itself when it could not boot: exit code and reason. ``last_death``
+    is of the worker whose place this one has: when, and why.
     """
 
     worker_id: int
     generation: int
     version: int
+    group: str
     slot: int
     pid: int
     channel: Channel
@@ -35,4 +36,5 @@ class WorkerHandle:
         self.gauge = Gauge(self.pid, self.spawned_at)
 
     def __str__(self) -> str:
-        return f"worker {self.worker_id} (pid {self.pid})"
+        of = f" of {self.group}" if self.group else ""
+        return f"worker {self.worker_id}{of} (pid {self.pid})"

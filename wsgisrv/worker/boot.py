@@ -18,10 +18,11 @@ import signal
 import time
 import warnings
 from typing import TYPE_CHECKING
+from wsgiref.types import WSGIApplication
 
 from wsgisrv.channel import Kind, Message
 from wsgisrv.context import WorkerContext
-from wsgisrv.errors import BootError, WsgisrvError, first_line
+from wsgisrv.errors import BootError, ConfigError, WsgisrvError, first_line
 from wsgisrv.logs import after_patch
 from wsgisrv.scoreboard import Real
 from wsgisrv.worker.hubs import choose_hub
@@ -72,10 +73,27 @@ def _boot(context: WorkerContext) -> tuple[Worker, str]:
         eventlet.monkey_patch()
     after_patch()
     os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
-    from wsgisrv.deploy import load_app
     from wsgisrv.worker.worker import Worker
 
-    app = load_app(context.settings.paste_config, context.global_conf)
+    apps = _load_apps(context)
     slot = context.scoreboard[context.slot]
     watchdog = Watchdog(slot, context.dump, context.settings.blocked_warning)
-    return Worker(context, app, eventlet.hubs.get_hub(), watchdog), hub_name
+    return Worker(context, apps, eventlet.hubs.get_hub(), watchdog), hub_name
+
+
+def _load_apps(context: WorkerContext) -> list[WSGIApplication]:
+    """Returns the app of each server; servers that name the same section of the same file share one."""
+    from wsgisrv.deploy import load_app, split_config
+
+    loaded: dict[tuple[str, str], WSGIApplication] = {}
+    apps = []
+    for server in context.servers:
+        place = split_config(server.settings.paste_config)
+        if place not in loaded:
+            try:
+                loaded[place] = load_app(server.settings.paste_config, context.global_conf)
+            except ConfigError as error:
+                label = f"{server.name}: " if context.names_servers else ""
+                raise ConfigError(f"{label}{error}") from error
+        apps.append(loaded[place])
+    return apps

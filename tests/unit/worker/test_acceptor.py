@@ -59,6 +59,8 @@ class Hub:
 class Server:
     """As much of a server as accepting asks."""
 
+    label = ""
+
     def __init__(self) -> None:
         self.hub = Hub()
         self.tls = None
