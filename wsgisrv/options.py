@@ -198,7 +198,8 @@ def _read_section(conf: cfg.ConfigOpts, args: list[str], server: str) -> dict[st
     group = group_of(server)
     opts = server_options()
     conf.register_opts(opts, group=group)
-    given = [opt for opt in opts if _is_given(conf, opt.dest, group)]
+    values = {opt.dest: _value(conf, opt, args, group) for opt in opts}
+    given = {name for name in values if _is_given(conf, name, group)}
     files = [path for path in _files(args) if group in _sections(path)]
     if not given and not files:
         raise ConfigError(f"{_where(args, 'servers')}: there is no section [{group}]")
@@ -208,15 +209,14 @@ def _read_section(conf: cfg.ConfigOpts, args: list[str], server: str) -> dict[st
                 raise ConfigError(
                     f"{path}: [{group}] {key}: is of the whole service, so it stands in [{GROUP}]"
                 )
-    names = {opt.dest for opt in given}
-    for name in sorted(names):
-        if _FIELDS[name].metadata["scope"] == WORKERS and "workers" not in names:
+    for name in sorted(given):
+        if _FIELDS[name].metadata["scope"] == WORKERS and "workers" not in given:
             where = _where(args, name, group)
             raise ConfigError(f"{where}: only with workers of its own; [{group}] has no workers")
-    if "bind" not in names:
+    if "bind" not in given:
         where = f"{files[-1]}: " if files else ""
         raise ConfigError(f"{where}[{group}] bind: is missing; each of several servers has its own")
-    return _frozen({opt.dest: _value(conf, opt, args, group) for opt in given})
+    return _frozen({name: value for name, value in values.items() if name in given})
 
 
 def group_of(server: str) -> str:

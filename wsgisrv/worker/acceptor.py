@@ -15,6 +15,7 @@ from __future__ import annotations
 import _socket  # the type below socket.socket, which eventlet does not patch
 import logging
 import socket
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from wsgisrv.worker.environ import base_environ
@@ -44,13 +45,17 @@ class Acceptor:
     Args:
         worker: gets the connections.
         listener: non-blocking, as the master bound it.
+        environ: what the environ of all its requests has beside the usual.
     """
 
-    def __init__(self, worker: Server, listener: socket.socket) -> None:
+    def __init__(
+        self, worker: Server, listener: socket.socket, environ: Mapping[str, Any] | None = None
+    ) -> None:
         self._worker = worker
         self._listener = listener
         self._is_inet = listener.family in (socket.AF_INET, socket.AF_INET6)
         self._base_environ = base_environ(listener, worker.error_stream)
+        self._base_environ.update(environ or {})
         if self._is_inet and worker.tls is not None:
             self._base_environ |= {"wsgi.url_scheme": "https", "HTTPS": "on"}
         self._watched: Any = None

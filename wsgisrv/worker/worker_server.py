@@ -49,13 +49,15 @@ class WorkerServer(Server):
         self._worker = worker
         self._slot = worker.slot
         self._rows = worker.rows
+        self._label = label.encode()
         self.access_log = AccessLog(
             settings.access_log,
             _format_of(settings, label),
             eventlet.patcher.original("os").write,
             served.name,
         )
-        self.acceptors = [Acceptor(self, listener) for listener in served.listeners]
+        named = {"wsgisrv.server": served.name} if served.name else {}
+        self.acceptors = [Acceptor(self, listener, named) for listener in served.listeners]
 
     def drain(self) -> None:
         """Takes what waits in the listeners, accepts no more, and lets requests finish."""
@@ -80,7 +82,10 @@ class WorkerServer(Server):
         """A request begins to run. Runs in: pool greenlet."""
         if self._rows:
             exchange.row = row = self._rows.pop()
-            self._slot.begin_request(row, exchange.started, exchange.head.line)
+            line = exchange.head.line
+            if self._label:
+                line = self._label + line
+            self._slot.begin_request(row, exchange.started, line)
 
     def end(self, exchange: Exchange, now: float) -> None:
         """A request was answered, or its client is gone. Runs in: pool greenlet."""
