@@ -21,7 +21,7 @@ from wsgisrv.context import WorkerContext
 from wsgisrv.errors import SystemRefusedError, UsageError, WsgisrvError, first_line
 from wsgisrv.layout import Layout
 from wsgisrv.operate import OPERATIONS, operate
-from wsgisrv.options import Loaded, load
+from wsgisrv.options import Loaded, load, mutated
 
 _LOG = logging.getLogger("wsgisrv")
 _UNEXPECTED = 70  # sysexits.h, EX_SOFTWARE
@@ -172,10 +172,18 @@ def _run(
 
     inherited = tuple(inherited_listeners(os.environ))
 
-    def read() -> Layout:
-        return _checked(loaded(), inherited)
+    found = fresh = loaded()
 
-    found = loaded()
+    def read() -> Layout:
+        nonlocal fresh
+        fresh = loaded()
+        return _checked(fresh, inherited)
+
+    def mutate() -> Layout:
+        nonlocal found
+        found = mutated(found, fresh)
+        return _layout_of(found, inherited)
+
     logs.setup(found.settings.log_level)
     first = Version.read(_checked(found, inherited))
     settings = first.layout.settings
@@ -197,6 +205,7 @@ def _run(
         listeners,
         _run_worker,
         reload_settings=read,
+        mutate=mutate,
         global_conf=added,
         signals=signals,
         control=control,
@@ -219,12 +228,7 @@ def _checked(found: Loaded, inherited: tuple[str, ...]) -> Layout:
 
     for warning in found.warnings:
         _LOG.warning("%s", warning)
-    if found.sections:
-        layout = Layout.of(found.settings, found.sections)
-    else:
-        named = found.settings.bind if "bind" in found.given or not inherited else ()
-        bind = (*inherited, *named)
-        layout = Layout.single(dataclasses.replace(found.settings, bind=bind))
+    layout = _layout_of(found, inherited)
     for server in layout.servers:
         if not server.settings.paste_config:
             what = f" for {server.name}" if server.name else ""
@@ -233,6 +237,13 @@ def _checked(found: Loaded, inherited: tuple[str, ...]) -> Layout:
             )
         check_readable(server.settings.paste_config)
     return layout
+
+
+def _layout_of(found: Loaded, inherited: tuple[str, ...]) -> Layout:
+    if found.sections:
+        return Layout.of(found.settings, found.sections)
+    named = found.settings.bind if "bind" in found.given or not inherited else ()
+    return Layout.single(dataclasses.replace(found.settings, bind=(*inherited, *named)))
 
 
 def _run_worker(context: WorkerContext) -> int:

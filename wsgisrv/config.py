@@ -72,6 +72,7 @@ class Settings:
         " about to leave it. 0 tries once.",
         min=0,
         max=600,
+        mutable=True,
         scope=SERVICE,
     )
     backlog: int = option(
@@ -309,6 +310,7 @@ class Settings:
         " /run/wsgisrv (root) or ~/.local/state/wsgisrv/run, where the commands look for it; off"
         " makes none.",
         metavar="PATH",
+        at_start=True,
         scope=SERVICE,
     )
 

@@ -18,6 +18,19 @@ SHARED = ""
 """Name of the group that serves whoever has no workers of its own."""
 
 
+MUTABLE = tuple(field.name for field in dataclasses.fields(Settings) if field.metadata["mutable"])
+"""Names of the options that change live."""
+
+
+def live_of(settings: Settings) -> dict[str, Any]:
+    """Returns the values of the options that change live."""
+    return {name: getattr(settings, name) for name in MUTABLE}
+
+
+def _tuned(settings: Settings, live: Settings) -> Settings:
+    return dataclasses.replace(settings, **live_of(live))
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServerSettings:
     """One API: its name, "" where there is but one without, and all its options."""
@@ -39,6 +52,11 @@ class WorkerGroup:
     name: str
     settings: Settings
     servers: tuple[ServerSettings, ...]
+
+    def tuned(self, live: Settings) -> WorkerGroup:
+        """Returns this group with what is mutable as ``live`` has it."""
+        servers = (ServerSettings(each.name, _tuned(each.settings, live)) for each in self.servers)
+        return WorkerGroup(self.name, _tuned(self.settings, live), tuple(servers))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,6 +108,14 @@ class Layout:
     def names_servers(self) -> bool:
         """Whether logs and answers have to say which server they are about."""
         return len(self.servers) > 1
+
+    def tuned(self, live: Layout) -> Layout:
+        """Returns this layout with what is mutable as ``live`` has it."""
+        settings = {group.name: group.settings for group in live.groups}
+        return Layout(
+            _tuned(self.settings, live.settings),
+            tuple(group.tuned(settings.get(group.name, live.settings)) for group in self.groups),
+        )
 
     def group(self, name: str) -> WorkerGroup:
         """Returns a group by its name.

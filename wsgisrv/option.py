@@ -32,6 +32,7 @@ def option(
     check: Callable[[tuple[str, ...]], str] | None = None,
     mutable: bool = False,
     scope: str = SERVER,
+    at_start: bool = False,
 ) -> Any:
     """Declares one option: a dataclass field whose metadata is what oslo.config needs to know.
 
@@ -42,11 +43,12 @@ def option(
         check: of such an option; returns what is wrong with the values and what is allowed, "" for
             nothing.
         mutable: it changes in running processes, on HUP.
-        scope: SERVER, WORKERS or SERVICE.
+        scope: SERVER, WORKERS or SERVICE; a mutable one is of WORKERS or SERVICE.
+        at_start: it is read when the master starts, and never again.
     """
     meta = {
         "help": help, "min": min, "max": max, "choices": choices, "pattern": pattern,
         "metavar": metavar, "is_list": is_list, "check": check, "mutable": mutable,
-        "scope": scope,
+        "scope": scope, "at_start": at_start,
     }  # fmt: skip
     return dataclasses.field(default=default, metadata=meta)

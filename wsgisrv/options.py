@@ -19,6 +19,7 @@ import dataclasses
 import difflib
 import glob
 import io
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -114,6 +115,8 @@ class Loaded:
         warnings: one line each, for the log.
         extra: values of the command's own options.
         sections: of each of ``servers``, what its own section gives.
+        conf: as oslo.config has it, for ``mutated``.
+        args: that it was read with.
     """
 
     settings: Settings
@@ -121,6 +124,8 @@ class Loaded:
     warnings: tuple[str, ...]
     extra: dict[str, Any]
     sections: dict[str, dict[str, Any]]
+    conf: cfg.ConfigOpts
+    args: tuple[str, ...]
 
 
 def load(
@@ -155,7 +160,67 @@ def load(
         warnings=tuple(_unknown_keys(args, settings.servers)),
         extra={opt.dest: conf[opt.dest] for opt in own},
         sections=_read_sections(conf, args, settings.servers, given),
+        conf=conf,
+        args=tuple(args),
     )
+
+
+def mutated(found: Loaded, fresh: Loaded) -> Loaded:
+    """Has oslo.config read the files anew, by ``mutate_config_files``, for what may change live.
+
+    Args:
+        found: what runs.
+        fresh: what the files said a moment ago, all of it checked; it may have other servers.
+
+    Returns:
+        ``found`` with the options that are mutable as they are now, and all others as they were; new
+        servers beside it.
+
+    Raises:
+        ConfigError: for a file that cannot be read any more, or a wrong value.
+    """
+    conf, args = found.conf, list(found.args)
+    known = {**fresh.sections, **found.sections}
+    for server in known.keys() - found.sections.keys():
+        conf.register_opts(server_options(), group=group_of(server))
+    log = logging.getLogger("oslo_config.cfg")
+    # It would say of every other option that its change is ignored, but the new generation has it.
+    log.addFilter(_nothing)
+    try:
+        with _without(_variable(name) for name in _on_command_line(args)):
+            conf.mutate_config_files()
+            live = [opt for opt in options() if opt.mutable]
+            values = {opt.dest: _value(conf, opt, args) for opt in live}
+            sections = {
+                name: section | _live_of(conf, args, name, live)
+                if "workers" in section
+                else section
+                for name, section in known.items()
+            }
+    except (cfg.Error, OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"configuration file: {first_line(error)}") from None
+    finally:
+        log.removeFilter(_nothing)
+    settings = dataclasses.replace(found.settings, **_frozen(values))
+    return dataclasses.replace(found, settings=settings, sections=sections)
+
+
+def _live_of(
+    conf: cfg.ConfigOpts, args: list[str], server: str, live: Sequence[cfg.Opt]
+) -> dict[str, Any]:
+    """Returns what is mutable of a server with workers of its own: what its section does not give any more
+    is that of all again.
+    """
+    values = {}
+    for opt in live:
+        if _FIELDS[opt.dest].metadata["scope"] == WORKERS:
+            group = group_of(server) if _is_given(conf, opt.dest, group_of(server)) else GROUP
+            values[opt.dest] = _value(conf, opt, args, group)
+    return _frozen(values)
+
+
+def _nothing(_record: logging.LogRecord) -> bool:
+    return False
 
 
 def _frozen(values: dict[str, Any]) -> dict[str, Any]:

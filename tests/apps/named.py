@@ -14,6 +14,13 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 _LOADS = itertools.count(1)
 
 
+def block(seconds: float) -> None:
+    """Stops the whole process's hub: the unpatched sleep."""
+    from eventlet.patcher import original
+
+    original("time").sleep(seconds)
+
+
 def factory(global_conf: dict[str, str], name: str, flag: str = "") -> WSGIApplication:
     """Fails while there is a file ``flag``.fails, and waits while there is one ``flag``.waits."""
     if Path(f"{flag}.fails").exists():
@@ -27,6 +34,8 @@ def factory(global_conf: dict[str, str], name: str, flag: str = "") -> WSGIAppli
             raise RuntimeError("on request")
         if environ["PATH_INFO"] == "/warn":
             logging.getLogger("named").warning("asked to")
+        if environ["PATH_INFO"] == "/block":
+            block(float(environ["QUERY_STRING"]))
         if environ["PATH_INFO"] == "/slow":
             time.sleep(float(environ["QUERY_STRING"]))
         start_response("200 OK", [("Content-Type", "application/json")])

@@ -117,7 +117,7 @@ def test_a_format_of_ones_own_names_the_server_where_it_says_so(tmp_path: Path) 
 def test_one_server_alone_has_no_name_in_its_lines(tmp_path: Path) -> None:
     (port,) = ports(1)
     ini = f"{tmp_path}/api-paste.ini#public"
-    wanted = {
+    wanted: dict[str, dict[str, Any]] = {
         "wsgisrv": {"servers": "public", "workers": 1},
         "wsgisrv_public": {"bind": f"127.0.0.1:{port}", "paste_config": ini},
     }

@@ -11,7 +11,7 @@ import contextlib
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +75,16 @@ class Configured:
 
 
 @contextlib.contextmanager
-def configured(directory: Path, sections: Sections) -> Iterator[Configured]:
+def configured(
+    directory: Path, sections: Sections, *, args: Sequence[str] = ()
+) -> Iterator[Configured]:
+    """Args:
+    args: more of the command line.
+    """
     service = Configured(directory)
     service.write(sections)
-    args = ["--control-socket", service.control]
-    with run(["serve", "--config-file", str(service.conf), *args]) as service.server:
+    command = ["serve", "--config-file", str(service.conf), "--control-socket", service.control]
+    with run([*command, *args]) as service.server:
         yield service
 
 

@@ -102,6 +102,7 @@ def main() -> int:
         ListenerSet.open(layout.servers, {}, 0, time.sleep),
         planned,
         reload_settings=lambda: layout,
+        mutate=lambda: layout,
         global_conf={},
         signals=SignalPipe(),
         fork=fork,

@@ -104,6 +104,13 @@ class Reloads:
         self._versions[version] = found
         return version
 
+    def tune(self, live: Layout) -> None:
+        """Gives every version what is mutable as ``live`` has it: workers to come have it, too."""
+        self._versions = {
+            number: dataclasses.replace(version, layout=version.layout.tuned(live))
+            for number, version in self._versions.items()
+        }
+
     def begin(self, version: int) -> None:
         """Opens the listeners of ``version`` and has its generation begun, now or in a moment."""
         now = time.monotonic()

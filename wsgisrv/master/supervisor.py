@@ -20,11 +20,13 @@ from collections.abc import Callable, Mapping
 
 from wsgisrv import __version__, logs
 from wsgisrv.channel import Kind, Message
+from wsgisrv.config import Settings
 from wsgisrv.context import RunWorker, WorkerContext
 from wsgisrv.control import Fields
 from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, WsgisrvError
-from wsgisrv.layout import Layout
+from wsgisrv.layout import Layout, live_of
 from wsgisrv.master import events, reap
+from wsgisrv.master.changes import changes
 from wsgisrv.master.commands import Asker, Commands
 from wsgisrv.master.control_server import ControlServer
 from wsgisrv.master.dumps import Dumps
@@ -49,6 +51,7 @@ class Supervisor:
     listeners: bound already; closed when ``run`` ends.
     run_worker: what a child runs.
     reload_settings: reads the options anew; raises ConfigError for a wrong one.
+    mutate: returns the running options, with those that are mutable read anew; likewise.
     global_conf: for the paste file.
     fork: makes a child; ``spawn`` but for tests of a kernel that refuses.
     signals: caught already, from before the listeners were bound; closed when ``run`` ends.
@@ -62,6 +65,7 @@ class Supervisor:
         run_worker: RunWorker,
         *,
         reload_settings: Callable[[], Layout],
+        mutate: Callable[[], Layout],
         global_conf: Mapping[str, str],
         signals: SignalPipe,
         control: Listener | None = None,
@@ -70,6 +74,7 @@ class Supervisor:
         self._versions = Reloads(
             first, listeners, reload_settings, self._tell_reload, self._on_reload_failed
         )
+        self._mutate = mutate
         self._signals = signals
         self._selector = selectors.DefaultSelector()
         self._workers = Workers(
@@ -262,7 +267,7 @@ class Supervisor:
         self._tell(events.StopRequested(graceful=graceful))
 
     def read_settings(self) -> int:
-        """Reads options and certificates for a reload.
+        """Reads options and certificates for a reload; what may change live has changed then.
 
         Returns:
             Their version.
@@ -272,7 +277,24 @@ class Supervisor:
         """
         if self._stops_asked:
             raise ReloadError("the service is stopping")
-        return self._versions.read()
+        version = self._versions.read()
+        live = self._mutate()
+        running = self._versions[self._roster.plan.version].layout
+        for line in changes(running, self._versions[version].layout):
+            _LOG.info("reload: %s", line)
+        self._tune(running.settings, live)
+        return version
+
+    def _tune(self, before: Settings, live: Layout) -> None:
+        """Gives the running processes what may change live."""
+        self._versions.tune(live)
+        for handle in self._workers.handles():
+            group = self._versions[handle.version].layout.group(handle.group)
+            handle.channel.send(Message(Kind.SETTINGS, live_of(group.settings)))
+        for version in self._roster.versions:
+            self._tell(events.Tuned(self._versions[version].plan(version).groups))
+        if live.settings.log_level != before.log_level:
+            self.set_log_level(live.settings.log_level, "")
 
     def begin_reload(self, version: int) -> None:
         """Begins a new generation with the settings of ``version``, or queues it."""

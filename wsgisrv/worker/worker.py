@@ -6,6 +6,7 @@ otherwise; ``serve`` is the main greenlet's.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import signal
@@ -58,6 +59,7 @@ class Worker:
         self.clock = Clock(hub, self._on_tick)
         self.counters = Counters()
         self._context = context
+        self._settings = context.settings
         self.slot = context.scoreboard[context.slot]
         self._watchdog = watchdog
         self.rows = list(range(ROWS))  # of the scoreboard, those that no request has
@@ -122,6 +124,9 @@ class Worker:
             self._context.channel.send(Message(Kind.STACKS, answer))
         elif message.kind is Kind.LOG_LEVEL:
             logs.set_level(message.fields["level"], message.fields["logger"])
+        elif message.kind is Kind.SETTINGS:
+            self._settings = dataclasses.replace(self._settings, **message.fields)
+            self._watchdog.set_warning(self._settings.blocked_warning)
         elif message.kind is Kind.TLS:
             name = message.fields.pop("server")
             tls = TlsContexts(Material.from_fields(message.fields))
@@ -138,7 +143,7 @@ class Worker:
 
     def _limit_drain(self) -> None:
         """Ends the process at graceful_timeout: there is no master to do it."""
-        self.hub.schedule_call_global(self._context.settings.graceful_timeout, self._give_up)
+        self.hub.schedule_call_global(self._settings.graceful_timeout, self._give_up)
 
     def _give_up(self) -> None:
         _LOG.error("%d connections did not end in time", self.connection_count)
