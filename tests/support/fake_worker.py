@@ -47,6 +47,8 @@ def run_worker(context: WorkerContext, does: str) -> int:
         return 78
     if does == "dies":
         return 3
+    if does == "leaves":
+        return 0
     if does == "never":
         signal.pause()
     channel.send(Message(Kind.READY, {"hub": f"with {len(os.listdir('/proc/self/fd')) - 1} fds"}))
@@ -56,14 +58,14 @@ def run_worker(context: WorkerContext, does: str) -> int:
 
 
 def _serve(context: WorkerContext, does: str) -> int:
-    signal.signal(signal.SIGTERM, _drain)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if does == "deaf" else _drain)
     try:
         while True:
             if does != "hangs":
                 context.scoreboard[context.slot].reals[Real.BEAT] = time.monotonic()
             select.select([context.channel], [], [], BEAT_SECONDS)
             kinds = [message.kind for message in context.channel.receive()]
-            if Kind.DRAIN in kinds:
+            if Kind.DRAIN in kinds and does != "deaf":
                 return 0
             if Kind.REOPEN in kinds and does == "babbles":
                 os.write(context.channel.fileno(), b"GET / HTTP/1.1\r\n")

@@ -26,6 +26,7 @@ from wsgisrv.errors import BootError, ConfigError, WsgisrvError, first_line
 from wsgisrv.logs import after_patch
 from wsgisrv.scoreboard import Real
 from wsgisrv.worker.hubs import choose_hub
+from wsgisrv.worker.orphan import OrphanGuard
 from wsgisrv.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def run_worker(context: WorkerContext) -> int:
     faulthandler.register(signal.SIGUSR2, context.dump.fd, all_threads=True)
     slot = context.scoreboard[context.slot]
     slot.reals[Real.BEAT] = time.monotonic()
+    guard = OrphanGuard(context.channel.fileno())
+    guard.start()
     try:
         worker, hub_name = _boot(context)
     except WsgisrvError as error:
@@ -56,6 +59,7 @@ def run_worker(context: WorkerContext) -> int:
         code = BootError.exit_code
         context.channel.send(Message(Kind.FAILED, {"exit_code": code, "reason": first_line(error)}))
         return code
+    guard.stop()
     context.channel.send(Message(Kind.READY, {"hub": hub_name}))
     worker.serve()
     return 0
