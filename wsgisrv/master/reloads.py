@@ -18,6 +18,7 @@ from wsgisrv.master.cpus import usable_cpus
 from wsgisrv.master.events import Plan, Policy
 from wsgisrv.master.listener_sets import ListenerSet, ListenerSets
 from wsgisrv.master.plans import MOST_WORKERS
+from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.tls import TlsFiles
 
 RETRY_SECONDS = 0.1
@@ -159,6 +160,11 @@ class Reloads:
             ]
             for server in found.layout.servers
         }
+
+    def servers_of(self, handle: WorkerHandle) -> list[str]:
+        """Returns the names of the servers that a worker serves."""
+        group = self._versions[handle.version].layout.group(handle.group)
+        return [server.name for server in group.servers if server.name]
 
     def keep(self, live: Collection[int], running: Collection[int]) -> None:
         """Lets go of what no generation needs any more.

@@ -5,15 +5,55 @@ Rules: times are seconds, sizes bytes. What a worker has not told yet is 0.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
+from wsgisrv import __version__
 from wsgisrv.control import Fields
 from wsgisrv.layout import SHARED, Layout
 from wsgisrv.master.events import Plan
 from wsgisrv.master.gauge import rss_of
 from wsgisrv.master.member import State
+from wsgisrv.master.reloads import Reloads
+from wsgisrv.master.roster import Roster
 from wsgisrv.master.worker_handle import WorkerHandle
+from wsgisrv.master.workers import Workers
 from wsgisrv.scoreboard import BEAT_SECONDS, Real, Slot, Word
+
+
+def service_status(
+    roster: Roster,
+    workers: Workers,
+    versions: Reloads,
+    *,
+    is_stopping: bool,
+    is_reloading: bool,
+    now: float,
+) -> Fields:
+    """Returns how the service and each of its workers stand; the master's own times are its caller's.
+
+    Args:
+        now: time.monotonic().
+    """
+    states, plan, version = roster.workers(), roster.latest_plan, roster.plan.version
+    addresses = versions.addresses(version)
+    return {
+        "version": __version__,
+        "pid": os.getpid(),
+        "state": "stopping" if is_stopping else "serving",
+        "generation": roster.generation,
+        "addresses": [url for urls in addresses.values() for url in urls],
+        "servers": server_status(versions[version].layout, plan, addresses),
+        "workers_wanted": sum(policy.workers for policy in plan.groups.values()),
+        "reload": "under way" if is_reloading else "none",
+        "workers": [
+            worker_status(
+                handle, state, workers.scoreboard[handle.slot], versions.servers_of(handle), now
+            )
+            for handle in workers.handles()
+            if (state := states.get(handle.worker_id)) is not None
+        ],
+    }
 
 
 def server_status(layout: Layout, plan: Plan, addresses: Mapping[str, list[str]]) -> list[Fields]:

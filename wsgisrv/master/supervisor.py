@@ -18,13 +18,13 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 
-from wsgisrv import __version__, logs
+from wsgisrv import logs
 from wsgisrv.channel import Kind, Message
 from wsgisrv.config import Settings
 from wsgisrv.context import RunWorker, WorkerContext
 from wsgisrv.control import Fields
 from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, WsgisrvError
-from wsgisrv.layout import Layout, live_of
+from wsgisrv.layout import Layout
 from wsgisrv.master import events, reap
 from wsgisrv.master.changes import changes
 from wsgisrv.master.commands import Asker, Commands
@@ -38,7 +38,7 @@ from wsgisrv.master.reloads import Reloads, Version
 from wsgisrv.master.roster import Roster
 from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.spawn import Fork, spawn
-from wsgisrv.master.status import in_words, server_status, worker_status
+from wsgisrv.master.status import in_words, service_status
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.master.workers import Workers
 
@@ -221,37 +221,12 @@ class Supervisor:
     def status(self) -> Fields:
         """Returns how service and workers stand (wsgisrv.master.status)."""
         now = time.monotonic()
-        states = self._roster.workers()
-        plan = self._roster.latest_plan
-        number = self._roster.plan.version
-        addresses = self._versions.addresses(number)
-        return {
-            "version": __version__,
-            "pid": os.getpid(),
-            "uptime": round(now - self._started, 1),
-            "state": "stopping" if self._stops_asked else "serving",
-            "generation": self._roster.generation,
-            "addresses": [url for urls in addresses.values() for url in urls],
-            "servers": server_status(self._versions[number].layout, plan, addresses),
-            "workers_wanted": sum(policy.workers for policy in plan.groups.values()),
-            "reload": "under way" if self._is_reloading else "none",
-            "last_reload": self._last_reload,
-            "workers": [
-                worker_status(
-                    handle,
-                    state,
-                    self._workers.scoreboard[handle.slot],
-                    self._servers_of(handle),
-                    now,
-                )
-                for handle in self._workers.handles()
-                if (state := states.get(handle.worker_id)) is not None
-            ],
-        }
-
-    def _servers_of(self, handle: WorkerHandle) -> list[str]:
-        group = self._versions[handle.version].layout.group(handle.group)
-        return [server.name for server in group.servers if server.name]
+        found = service_status(
+            self._roster, self._workers, self._versions,
+            is_stopping=bool(self._stops_asked), is_reloading=self._is_reloading, now=now,
+        )  # fmt: skip
+        uptime = round(now - self._started, 1)
+        return {**found, "uptime": uptime, "last_reload": self._last_reload}
 
     @property
     def _first_group(self) -> str:
@@ -288,9 +263,7 @@ class Supervisor:
     def _tune(self, before: Settings, live: Layout) -> None:
         """Gives the running processes what may change live."""
         self._versions.tune(live)
-        for handle in self._workers.handles():
-            group = self._versions[handle.version].layout.group(handle.group)
-            handle.channel.send(Message(Kind.SETTINGS, live_of(group.settings)))
+        self._workers.tune(self._versions)
         for version in self._roster.versions:
             self._tell(events.Tuned(self._versions[version].plan(version).groups))
         if live.settings.log_level != before.log_level:

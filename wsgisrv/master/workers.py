@@ -15,15 +15,15 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from wsgisrv.channel import Channel, ChannelClosedError, Message
+from wsgisrv.channel import Channel, ChannelClosedError, Kind, Message
 from wsgisrv.context import RunWorker, Served, WorkerContext
 from wsgisrv.dumpfile import DumpFile
 from wsgisrv.errors import first_line
-from wsgisrv.layout import ServerSettings
+from wsgisrv.layout import ServerSettings, live_of
 from wsgisrv.master import events
 from wsgisrv.master.listener_sets import ListenerSet
 from wsgisrv.master.reap import Status, exited
-from wsgisrv.master.reloads import Version
+from wsgisrv.master.reloads import Reloads, Version
 from wsgisrv.master.spawn import Fork
 from wsgisrv.master.stalls import report_block, report_hang, report_last_stacks
 from wsgisrv.master.worker_handle import WorkerHandle
@@ -161,6 +161,12 @@ class Workers:
     def tell_all(self, message: Message) -> int:
         """Sends the message to every worker and returns how many took it."""
         return sum(handle.channel.send(message) for handle in self._handles.values())
+
+    def tune(self, versions: Reloads) -> None:
+        """Tells every worker what its version has now of the options that change live."""
+        for handle in self._handles.values():
+            group = versions[handle.version].layout.group(handle.group)
+            handle.channel.send(Message(Kind.SETTINGS, live_of(group.settings)))
 
     def _close_channel(self, handle: WorkerHandle) -> None:
         if handle.channel.fileno() >= 0:
