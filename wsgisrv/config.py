@@ -223,6 +223,17 @@ class Settings:
         mutable=True,
         scope=WORKERS,
     )
+    shutdown_delay: float = option(
+        0.0,
+        "Seconds that a graceful stop of the service waits before its workers drain, while it says that it"
+        " is not ready (egg:wsgisrv#healthcheck) and serves on. 0, the default, drains at once, as"
+        " suits a service that no proxy asks. Behind one: longer than it takes to notice, as its"
+        " check's interval times the failures that it asks for. A reload does not wait.",
+        min=0,
+        max=86400,
+        mutable=True,
+        scope=WORKERS,
+    )
 
     # Recycling: a worker is drained when its replacement is ready, one at a time
     max_requests: int = option(
@@ -312,6 +323,17 @@ class Settings:
         metavar="PATH",
         at_start=True,
         scope=SERVICE,
+    )
+    backdoor: str = option(
+        "off",
+        "Gives each worker a unix socket with a Python console inside it, for trouble that nothing else"
+        " explains; only the master's own user and root may open it, and whoever does can do all that the"
+        " service can. auto makes it in the directory of control_socket's auto; a path names"
+        " another directory, which nobody else may enter; off, the default, makes none. wsgisrv"
+        " status says where they are.",
+        pattern=("off|auto|/.+", "off, auto or the absolute path of a directory"),
+        metavar="DIRECTORY",
+        scope=WORKERS,
     )
 
     # Limits on a request (RFC 9112 and RFC 9110 name no figure but the first)

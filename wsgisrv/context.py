@@ -46,6 +46,7 @@ class WorkerContext:
         dump: where faulthandler leaves stacks.
         scoreboard: the whole of it; the worker writes only its own slot.
         global_conf: values that the command adds to the paste file's ``[DEFAULT]``.
+        backdoor: bound and listening, this worker's alone; None for none.
     """
 
     worker_id: int
@@ -58,6 +59,7 @@ class WorkerContext:
     dump: DumpFile
     scoreboard: Scoreboard
     global_conf: Mapping[str, str]
+    backdoor: socket.socket | None = None
 
 
 RunWorker = Callable[[WorkerContext], int]

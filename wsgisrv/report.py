@@ -18,15 +18,23 @@ def status_text(answer: Fields) -> str:
     master = f"wsgisrv {answer['version']}, master pid {answer['pid']}"
     servers = [_server(found) for found in answer["servers"]]
     wanted = f"generation {answer['generation']}, workers wanted: {answer['workers_wanted']}"
+    waits = (
+        f", drains in {duration(answer['drains_in'])}" if answer["drains_in"] is not None else ""
+    )
     head = [
-        f"{master}, {answer['state']} for {duration(answer['uptime'])}",
+        f"{master}, {answer['state']}{waits}, up for {duration(answer['uptime'])}",
         *(servers or [f"addresses: {', '.join(answer['addresses'])}"]),
         f"{wanted}, reload: {answer['reload']}{last}",
     ]
     # What nobody has, nobody needs to read.
     columns = [*_COLUMNS, "servers"] if answer["servers"] else _COLUMNS
-    rows = [_row(found) for found in answer["workers"]]
-    return "\n".join([*head, "", *table(columns, rows)])
+    rows = table(columns, [_row(found) for found in answer["workers"]])
+    doors = [
+        f"backdoor of worker {found['id']}: {found['backdoor']}"
+        for found in answer["workers"]
+        if found["backdoor"]
+    ]
+    return "\n".join([*head, "", *rows, *([""] if doors else []), *doors])
 
 
 def _server(server: Fields) -> str:

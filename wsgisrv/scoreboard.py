@@ -1,7 +1,8 @@
 """The scoreboard: an anonymous shared mapping with one fixed slot for each worker.
 
 Rules: a worker writes its own slot only, without locks or syscalls; anybody reads. The master writes the
-two words that say so. A reader may see one
+two words that say so, and the one for all workers that says that the service is about to stop: a worker
+that is forked a moment later knows it, too. A reader may see one
 counter newer than its neighbour, never a torn one: each is an aligned 64-bit word. The master clears a
 slot before it hands it out again. Must not import eventlet.
 
@@ -129,9 +130,9 @@ class Scoreboard:
     """
 
     def __init__(self, slots: int) -> None:
-        self._mapping = mmap.mmap(-1, slots * SLOT_BYTES + 8)
+        self._mapping = mmap.mmap(-1, slots * SLOT_BYTES + 16)
         whole = memoryview(self._mapping)
-        self._used = whole[slots * SLOT_BYTES :].cast("Q")
+        self._common = whole[slots * SLOT_BYTES :].cast("Q")  # slots used, whether it stops
         self._slots = [
             Slot(whole[at : at + SLOT_BYTES]) for at in range(0, slots * SLOT_BYTES, SLOT_BYTES)
         ]
@@ -139,11 +140,20 @@ class Scoreboard:
     @property
     def used(self) -> int:
         """How many slots, from the first on, ever had a worker: what a reader has to look through."""
-        return self._used[0]
+        return self._common[0]
+
+    @property
+    def service_stops(self) -> bool:
+        """Whether the service is about to stop, whatever becomes of a single worker."""
+        return self._common[1] != 0
+
+    def note_stop(self) -> None:
+        """Says so to every worker, for good. Runs in: master loop."""
+        self._common[1] = 1
 
     def hand_out(self, index: int) -> Slot:
         """Returns the slot, cleared for a new worker. Runs in: master loop."""
-        self._used[0] = max(self.used, index + 1)
+        self._common[0] = max(self.used, index + 1)
         self._slots[index].clear()
         return self._slots[index]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
 from pathlib import Path
 
@@ -106,6 +108,24 @@ def test_a_master_that_was_stopped_kills_nobody(tmp_path: Path) -> None:
             assert client.get("/?2").status == 200  # longer than worker_timeout
         server.signal(signal.SIGCONT)
         found = wait_status(path, lambda found: found["workers"][0]["requests"])
+        assert [worker["pid"] for worker in found["workers"]] == before
+
+
+def test_a_machine_that_was_suspended_kills_nobody(tmp_path: Path) -> None:
+    """Master and workers stand still together, for longer than worker_timeout."""
+    with operated("tests.apps.basic:pid", tmp_path, workers=2, worker_timeout=1) as (server, path):
+        before = server.wait_ready()
+        with contextlib.ExitStack() as stack:
+            descriptors = [os.pidfd_open(pid) for pid in before]
+            for descriptor in descriptors:
+                stack.callback(os.close, descriptor)
+            for pid in (server.pid, *before):
+                os.kill(pid, signal.SIGSTOP)
+            assert select.select(descriptors, [], [], 2)[0] == []
+            for pid in (server.pid, *before):  # the master is the first to look
+                os.kill(pid, signal.SIGCONT)
+            assert select.select(descriptors, [], [], 2)[0] == []
+        found = wait_status(path, lambda _: True)
         assert [worker["pid"] for worker in found["workers"]] == before
 
 

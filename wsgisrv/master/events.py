@@ -17,6 +17,7 @@ class Policy:
         boot_timeout: 0 waits for ever.
         worker_timeout: 0 waits for ever.
         graceful_timeout: 0 does not wait.
+        shutdown_delay: 0 drains at once.
         max_requests, max_worker_lifetime, max_worker_rss_bytes: 0 sets no limit.
     """
 
@@ -24,6 +25,7 @@ class Policy:
     boot_timeout: float
     worker_timeout: float
     graceful_timeout: float
+    shutdown_delay: float = 0.0
     max_requests: int = 0
     max_requests_jitter: int = 0
     max_worker_lifetime: float = 0.0
@@ -142,9 +144,12 @@ class StopRequested:
 
     Args:
         graceful: False kills at once.
+        is_handover: another master serves on where this one ends, so nobody is to be told and there is
+            nothing to wait for.
     """
 
     graceful: bool
+    is_handover: bool = False
 
 
 Event = (
@@ -178,7 +183,10 @@ class Spawn:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Drain:
-    """Ask the worker to finish its requests and exit."""
+    """Ask the worker to finish its requests and exit.
+
+    One that still boots, as far as is known, ends at once; it may have begun to serve at this moment.
+    """
 
     worker_id: int
 
@@ -226,6 +234,16 @@ class ReloadFailed:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class FailReadiness:
+    """Have the workers say that no more requests should be sent here; they serve on."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StopListening:
+    """Let go of the listeners: when the workers have, too, the kernel refuses who comes now."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Halt:
     """Nobody is left: end the master.
 
@@ -237,4 +255,15 @@ class Halt:
     reason: str
 
 
-Action = Spawn | Drain | Abort | Kill | Announce | Serving | ReloadFailed | Halt
+Action = (
+    Spawn
+    | Drain
+    | Abort
+    | Kill
+    | Announce
+    | Serving
+    | ReloadFailed
+    | FailReadiness
+    | StopListening
+    | Halt
+)

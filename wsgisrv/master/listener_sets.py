@@ -79,6 +79,7 @@ class ListenerSets:
 
     def __init__(self, first: ListenerSet) -> None:
         self._sets = {0: first}
+        self._is_closed = False
 
     def __getitem__(self, version: int) -> ListenerSet:
         return self._sets[version]
@@ -107,7 +108,9 @@ class ListenerSets:
             raise
 
     def keep(self, versions: Collection[int]) -> None:
-        """Drops every other version: what only they had is closed."""
+        """Drops every other version: what only they had is closed. Does nothing once all are."""
+        if self._is_closed:
+            return
         for version in self._sets.keys() - versions:
             self._drop(version)
 
@@ -132,7 +135,8 @@ class ListenerSets:
                 listener.socket.close()
 
     def close(self) -> None:
-        """Closes everything."""
+        """Closes everything; what each version had can still be asked for."""
+        self._is_closed = True
         for listener in self._all():
             with contextlib.suppress(OSError):
                 listener.close()

@@ -72,11 +72,15 @@ class Listener:
             return False
 
     def close(self) -> None:
-        """Closes it and removes the file, unless somebody has put another one in its place."""
+        """Closes it and removes the file, unless somebody has put another one in its place.
+
+        Does nothing the second time.
+        """
         # The file first: an open socket keeps its inode, so no other file can have the number yet.
         if self.inode and self.is_there():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
+        self.inode = 0
         self.socket.close()
 
     def configure(self, backlog: int, options: SocketOptions) -> None:

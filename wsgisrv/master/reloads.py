@@ -186,6 +186,7 @@ def policy_of(settings: Settings) -> Policy:
         boot_timeout=settings.boot_timeout,
         worker_timeout=settings.worker_timeout,
         graceful_timeout=settings.graceful_timeout,
+        shutdown_delay=settings.shutdown_delay,
         max_requests=settings.max_requests,
         max_requests_jitter=settings.max_requests_jitter,
         max_worker_lifetime=settings.max_worker_lifetime,

@@ -3,10 +3,16 @@
 Rules: takes events and ``now``, returns actions; the supervisor alone forks, sends and kills. No clock,
 no process, no socket: must not import os, signal, time or socket. Property-tested with random histories.
 
-A worker is BOOTING, READY, DRAINING (told to finish) or KILLED (told to end now); it leaves the roster
-when it has exited, never before. Workers belong to a generation. Between reloads there is one; a reload
-brings a second, which serves beside the first until every one of its workers is ready. Within a generation a
-worker belongs to a group, which has its own policy, and fails, recovers and is recycled by itself.
+A worker is BOOTING, READY, DRAINING (told to finish) or KILLED (told to end now). One that boots may be
+ready before that is known here, so it is killed for its own fault or in a stop at once, else drained. It
+leaves the roster when it has exited, never before. Workers belong to a generation. Between reloads there is
+one; a reload brings a second, which serves beside the first until every one of its workers is ready. Within
+a generation a worker belongs to a group, which has its own policy, and fails, recovers and is recycled by
+itself.
+
+A stop that was asked for gracefully has two parts. For ``shutdown_delay`` the service says that it is not
+ready, so that proxies turn away, and serves on: who dies is replaced, and nothing else changes any more.
+Then every worker drains.
 """
 
 from __future__ import annotations
@@ -25,6 +31,7 @@ from wsgisrv.master.events import (
     Drain,
     Event,
     Exited,
+    FailReadiness,
     Halt,
     Kill,
     Measured,
@@ -37,6 +44,7 @@ from wsgisrv.master.events import (
     Spawn,
     Spawned,
     SpawnFailed,
+    StopListening,
     StopRequested,
     Ticked,
     Tuned,
@@ -73,6 +81,7 @@ class Roster:
         )
         self._heard = now  # of the last event
         self._stopping: StopRequested | None = None
+        self._drains_at: float | None = None  # while a stop waits for shutdown_delay
         self._halt = Halt(0, "")
         self._halted = False
 
@@ -107,9 +116,16 @@ class Roster:
         """Of the settings that are still needed: those that serve and those of reloads to come."""
         return {plan.version for plan in self._plans.all()}
 
+    @property
+    def drains_at(self) -> float | None:
+        """When the stop that was asked for begins to drain, None when there is nothing to wait for."""
+        return self._drains_at
+
     def next_deadline(self, now: float) -> float:
         """Returns the time at which a Ticked would change something, at most a second away."""
         due = now + 1.0
+        if self._drains_at is not None:
+            due = min(due, self._drains_at)
         for _, group in self._missing():
             if self._backoffs[group].not_before > now:
                 due = min(due, self._backoffs[group].not_before)
@@ -170,6 +186,8 @@ class Roster:
             yield from self._on_ready(worker.generation, now)
 
     def _on_ready(self, generation: int, now: float) -> Iterator[Action]:
+        if self._stopping:
+            return
         for group in self._plans.of(generation).groups:
             ready = self._workers.count(generation, group, State.READY)
             if ready < self._wanted(generation, group):
@@ -185,12 +203,12 @@ class Roster:
         worker = self._workers.pop(worker_id)
         if worker is None:
             return
-        if worker.state is State.DRAINING and exit_code:
+        if worker.state is State.DRAINING and worker.ready_at is not None and exit_code:
             yield Announce("warning", reason)
         wished = worker.state is State.DRAINING or (
             worker.state is State.KILLED and not worker.aborted
         )
-        if wished or self._stopping:
+        if wished or self._is_ending:
             return
         if worker.generation != self.generation:
             if self._plans.incoming is not None and worker.generation == self._plans.newest:
@@ -218,6 +236,8 @@ class Roster:
     # Time
 
     def _on_tick(self, now: float) -> Iterator[Action]:
+        if self._drains_at is not None and now >= self._drains_at:
+            yield from self._end(now)
         for worker in self._workers:
             deadline = self._deadline_of(worker)
             if deadline is not None and now >= deadline:
@@ -287,12 +307,9 @@ class Roster:
         for backoff in self._backoffs.values():
             backoff.forget_deaths()
         yield Serving(self.generation)
-        for worker in self._workers.of(State.READY):
+        for worker in self._workers.of(State.BOOTING, State.READY):
             if worker.generation != self.generation:
                 yield self._drain(worker, now)
-        for worker in self._workers.of(State.BOOTING):
-            if worker.generation != self.generation:
-                yield self._kill(worker, now)
 
     def _abandon(self, reason: str, now: float) -> Iterator[Action]:
         """A worker of the new generation could not boot: the old one stays."""
@@ -300,9 +317,7 @@ class Roster:
             return
         version, self._plans.incoming = self._plans.incoming.version, None
         yield ReloadFailed(self._plans.newest, version, reason)
-        for worker in self._workers.of(State.BOOTING, State.READY):
-            if worker.generation == self._plans.newest:
-                yield self._kill(worker, now)
+        yield from self._shed(now)  # those that are ready have taken requests already
 
     def _on_resize(self, event: ResizeRequested | ScaleRequested) -> Iterator[Action]:
         if self._stopping:
@@ -314,19 +329,50 @@ class Roster:
 
     # The end
 
+    @property
+    def _is_ending(self) -> bool:
+        """Whether nobody is to be replaced any more."""
+        return self._stopping is not None and self._drains_at is None
+
     def _on_stop(self, event: StopRequested, now: float) -> Iterator[Action]:
-        self._stopping = event
+        if event.graceful and self._drains_at is not None:
+            return
+        is_first, self._stopping = self._stopping is None, event
         self._plans.incoming = self._plans.queued = None
+        if event.graceful and is_first and not event.is_handover:
+            yield FailReadiness()
+            if delay := self._shutdown_delay():
+                self._drains_at = now + delay
+                yield Announce("info", f"not ready any more, serving on; draining in {delay:g} s")
+                return
+        yield from self._end(now)
+
+    def _shutdown_delay(self) -> float:
+        """Returns the longest of those groups that serve, 0 for none."""
+        return max(
+            policy.shutdown_delay
+            if self._workers.count(self.generation, group, State.READY)
+            else 0.0
+            for group, policy in self.plan.groups.items()
+        )
+
+    def _end(self, now: float) -> Iterator[Action]:
+        event = self._stopping or StopRequested(graceful=True)
+        if self._drains_at is not None and event.graceful:
+            yield Announce("info", "draining")
+        self._drains_at = None
+        if event.graceful:
+            yield StopListening()
         for worker in self._workers.of(State.BOOTING, State.READY, State.DRAINING):
-            if worker.state is State.READY and event.graceful and not worker.aborted:
-                yield self._drain(worker, now)
-            elif worker.state is not State.DRAINING or not event.graceful:
+            if not event.graceful or worker.aborted:
                 yield self._kill(worker, now)
+            elif worker.state is not State.DRAINING:
+                yield self._drain(worker, now)
 
     # Keeping up: what is missing or too much after every event
 
     def _keep_up(self, now: float) -> Iterator[Action]:
-        if self._stopping:
+        if self._is_ending:
             if not self._workers:
                 self._halted = True
                 yield self._halt
@@ -335,8 +381,9 @@ class Roster:
         if plan is not None and self._plans.incoming is None and self._has_begun():
             self._plans.queued = None
             yield from self._on_reload(plan, now)
-        for group in self.plan.groups:
-            yield from self._recycle(group, now)
+        if self._stopping is None:
+            for group in self.plan.groups:
+                yield from self._recycle(group, now)
         yield from self._shed(now)
         for generation, group in self._missing():
             if now >= self._backoffs[group].not_before:
@@ -389,8 +436,7 @@ class Roster:
         live.sort(key=lambda worker: (worker.state is State.READY, -worker.worker_id))
         most = self._wanted(generation, group) + self._workers.spare(generation, group)
         for worker in live[: max(len(live) - most, 0)]:
-            ready = worker.state is State.READY
-            yield self._drain(worker, now) if ready else self._kill(worker, now)
+            yield self._drain(worker, now)
 
     def _missing(self) -> list[tuple[int, str]]:
         """Returns generation and group of each worker that should be there and is not."""
@@ -403,4 +449,4 @@ class Roster:
         return missing
 
     def _wanted(self, generation: int, group: str) -> int:
-        return 0 if self._stopping else self._plans.wanted(generation, group)
+        return 0 if self._is_ending else self._plans.wanted(generation, group)

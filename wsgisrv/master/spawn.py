@@ -3,8 +3,6 @@
 Facts about fork and signals: a signal that reaches the child before it has its own dispositions would run
 the master's handler and write to the master's wake-up pipe, which both share; so every signal is blocked
 across the fork and let through when the child is ready for it.
-Facts about gc.freeze: eventlet turns the locks that it finds by gc.get_objects() green, and frozen
-objects are not found, so nothing is frozen before the fork.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ def service_status(
         "version": __version__,
         "pid": os.getpid(),
         "state": "stopping" if is_stopping else "serving",
+        "drains_in": None if roster.drains_at is None else round(max(roster.drains_at - now, 0), 1),
         "generation": roster.generation,
         "addresses": [url for urls in addresses.values() for url in urls],
         "servers": server_status(versions[version].layout, plan, addresses),
@@ -112,6 +113,7 @@ def worker_status(
         "oldest_request": _oldest(slot, now),
         "rss_bytes": rss_of(handle.pid),
         "last_death": _death(handle, now),
+        "backdoor": handle.backdoor.path if handle.backdoor is not None else None,
     }
 
 

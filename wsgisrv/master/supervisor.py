@@ -23,7 +23,7 @@ from wsgisrv.channel import Kind, Message
 from wsgisrv.config import Settings
 from wsgisrv.context import RunWorker, WorkerContext
 from wsgisrv.control import Fields
-from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, WsgisrvError
+from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, UnavailableError, WsgisrvError
 from wsgisrv.layout import Layout
 from wsgisrv.master import events, reap
 from wsgisrv.master.changes import changes
@@ -36,13 +36,14 @@ from wsgisrv.master.member import State
 from wsgisrv.master.notify import Notifier
 from wsgisrv.master.reloads import Reloads, Version
 from wsgisrv.master.roster import Roster
-from wsgisrv.master.signals import SignalPipe
+from wsgisrv.master.signals import STRANGE, SignalPipe
 from wsgisrv.master.spawn import Fork, spawn
 from wsgisrv.master.status import in_words, service_status
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.master.workers import Workers
 
 _LOG = logging.getLogger("wsgisrv.master")
+_STOPPING = "the service is stopping"
 
 
 class Supervisor:
@@ -211,10 +212,13 @@ class Supervisor:
                 _LOG.error("reload: %s; the settings stay as they were", error)
         elif number == signal.SIGUSR1:
             self.reopen_logs()
-        elif number == signal.SIGTTIN:
-            self._tell(events.ResizeRequested(1, self._first_group))
-        elif number == signal.SIGTTOU:
-            self._tell(events.ResizeRequested(-1, self._first_group))
+        elif number in (signal.SIGTTIN, signal.SIGTTOU):
+            if self._stops_asked:
+                _LOG.warning("%s: %s; the workers stay as many", number.name, _STOPPING)
+            by = 1 if number == signal.SIGTTIN else -1
+            self._tell(events.ResizeRequested(by, self._first_group))
+        elif number in STRANGE:
+            _LOG.warning("%s: a signal without a meaning here; nothing changes", number.name)
 
     # What signals and control commands ask for
 
@@ -251,7 +255,7 @@ class Supervisor:
             WsgisrvError: when they are wrong, or it is too late; nothing has changed.
         """
         if self._stops_asked:
-            raise ReloadError("the service is stopping")
+            raise ReloadError(_STOPPING)
         version = self._versions.read()
         live = self._mutate()
         running = self._versions[self._roster.plan.version].layout
@@ -300,8 +304,11 @@ class Supervisor:
             The servers that they serve.
 
         Raises:
+            UnavailableError: when it is too late.
             ConfigError: when it is not clear, or not known, which workers are meant.
         """
+        if self._stops_asked:
+            raise UnavailableError(f"scale: {_STOPPING}")
         layout = self._versions[self._roster.latest_plan.version].layout
         group = layout.group_serving(server)
         self._tell(events.ScaleRequested(workers, group.name))
@@ -338,6 +345,10 @@ class Supervisor:
                 _LOG.log(logging.getLevelNamesMapping()[severity.upper()], "%s", text)
             case events.Serving(generation):
                 self._announce(generation)
+            case events.FailReadiness():
+                self._workers.scoreboard.note_stop()
+            case events.StopListening():
+                self._versions.listeners.close()
             case events.ReloadFailed(generation, version, reason):
                 self._on_reload_failed(version, reason, generation)
             case events.Halt():
@@ -364,8 +375,11 @@ class Supervisor:
         self._signals.close()
 
     def _drain(self, worker_id: int) -> None:
+        """One that has not said READY gets SIGTERM: it dies of that until it begins to serve."""
         handle = self._workers.get(worker_id)
-        if handle is not None and not handle.channel.send(Message(Kind.DRAIN)):
+        if handle is None:
+            return
+        if not handle.hub or not handle.channel.send(Message(Kind.DRAIN)):
             self._workers.kill(worker_id, signal.SIGTERM)
 
     def _announce(self, generation: int) -> None:

@@ -7,6 +7,7 @@ import dataclasses
 from wsgisrv.channel import Channel
 from wsgisrv.dumpfile import DumpFile
 from wsgisrv.master.gauge import Gauge
+from wsgisrv.master.listeners import Listener
 
 
 @dataclasses.dataclass(slots=True)
@@ -15,7 +16,8 @@ class WorkerHandle:
 
     ``version`` is of the settings that it runs with, and ``group`` names the workers that are like it.
     ``failure`` is what the worker said of itself when it could not boot: exit code and reason. ``last_death``
-    is of the worker whose place this one has: when, and why.
+    is of the worker whose place this one has: when, and why. ``backdoor`` is the worker's, if it has one; its
+    file is removed when the worker is gone.
     """
 
     worker_id: int
@@ -30,6 +32,7 @@ class WorkerHandle:
     hub: str = ""
     failure: tuple[int, str] | None = None
     last_death: tuple[float, str] | None = None
+    backdoor: Listener | None = None
     gauge: Gauge = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:

@@ -21,11 +21,12 @@ from wsgisrv.dumpfile import DumpFile
 from wsgisrv.errors import first_line
 from wsgisrv.layout import ServerSettings, live_of
 from wsgisrv.master import events
+from wsgisrv.master.backdoors import open_backdoor
 from wsgisrv.master.listener_sets import ListenerSet
 from wsgisrv.master.reap import Status, exited
 from wsgisrv.master.reloads import Reloads, Version
 from wsgisrv.master.spawn import Fork
-from wsgisrv.master.stalls import report_block, report_hang, report_last_stacks
+from wsgisrv.master.stalls import report_block, report_cut, report_hang, report_last_stacks
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.scoreboard import Real, Scoreboard, State, Word
 
@@ -87,6 +88,7 @@ class Workers:
         group = version.layout.group(wanted.group)
         ours, theirs = Channel.pair()
         dump = self._make_dump(ours, theirs)
+        backdoor = open_backdoor(group.settings.backdoor, os.environ, worker_id)
         slot = self._free_slots.pop()
         board = self.scoreboard.hand_out(slot)
         now = time.monotonic()
@@ -105,6 +107,7 @@ class Workers:
             dump=dump,
             scoreboard=self.scoreboard,
             global_conf=self._global_conf,
+            backdoor=backdoor.socket if backdoor is not None else None,
         )
         try:
             pid = self._spawn_child(
@@ -113,15 +116,19 @@ class Workers:
         except OSError:
             ours.close()
             dump.close()
+            if backdoor is not None:
+                backdoor.close()
             self._free_slots.append(slot)
             raise
         finally:
             theirs.close()
+            if backdoor is not None:
+                backdoor.socket.close()
         board.words[Word.PID] = pid
         self._selector.register(ours, selectors.EVENT_READ)
         self._handles[worker_id] = WorkerHandle(
             worker_id, generation, wanted.version, wanted.group, slot, pid, ours, dump, now,
-            last_death=self._deaths.get(slot),
+            last_death=self._deaths.get(slot), backdoor=backdoor,
         )  # fmt: skip
 
     def _make_dump(self, ours: Channel, theirs: Channel) -> DumpFile:
@@ -221,9 +228,12 @@ class Workers:
         """Drops a worker that was reaped; its slot is free again."""
         if was_killed:
             report_last_stacks(handle)
+        report_cut(handle, self.scoreboard[handle.slot], time.monotonic())
         self._deaths[handle.slot] = (time.monotonic(), reason)
         self._close_channel(handle)
         handle.dump.close()
+        if handle.backdoor is not None:
+            handle.backdoor.close()
         del self._handles[handle.worker_id]
         self.scoreboard[handle.slot].words[Word.STATE] = State.FREE
         self._free_slots.append(handle.slot)
@@ -235,6 +245,8 @@ class Workers:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(handle.pid, 0)
             handle.channel.close()
+            if handle.backdoor is not None:
+                handle.backdoor.close()
 
 
 def _served(server: ServerSettings, version: Version, listeners: ListenerSet) -> Served:

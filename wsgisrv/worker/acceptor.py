@@ -15,7 +15,6 @@ from __future__ import annotations
 import _socket  # the type below socket.socket, which eventlet does not patch
 import logging
 import socket
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from wsgisrv.worker.environ import base_environ
@@ -45,19 +44,18 @@ class Acceptor:
     Args:
         worker: gets the connections.
         listener: non-blocking, as the master bound it.
-        environ: what the environ of all its requests has beside the usual.
     """
 
-    def __init__(
-        self, worker: Server, listener: socket.socket, environ: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, worker: Server, listener: socket.socket) -> None:
         self._worker = worker
         self._listener = listener
         self._is_inet = listener.family in (socket.AF_INET, socket.AF_INET6)
+        # Plain numbers: the socket's own attributes make an enum member each time.
+        self._kind = int(listener.family), int(listener.type), listener.proto
         self._base_environ = base_environ(listener, worker.error_stream)
-        self._base_environ.update(environ or {})
         if self._is_inet and worker.tls is not None:
             self._base_environ |= {"wsgi.url_scheme": "https", "HTTPS": "on"}
+        self._base_environ |= worker.shared_environ
         self._watched: Any = None
         self._open = True
         self._has_warned = False
@@ -79,10 +77,15 @@ class Acceptor:
             self._worker.hub.remove(self._watched)
             self._watched = None
 
-    def accept_rest(self) -> None:
-        """Takes what waits in the listener, if it can be served: its last owner's close would reset it."""
+    def accept_rest(self, *, is_last: bool) -> None:
+        """Takes what waits in the listener: its last owner's close would reset it.
+
+        Args:
+            is_last: nobody else will take it, so it may wait for a place in the pool.
+        """
+        worker = self._worker
         for _ in range(MOST_REST):
-            if not self._open or not self._worker.has_room():
+            if not self._open or not (worker.has_place() if is_last else worker.has_room()):
                 return
             try:
                 fd, address = self._listener._accept()  # type: ignore[attr-defined]
@@ -132,8 +135,7 @@ class Acceptor:
         return True
 
     def _adopt(self, fd: int, address: Any) -> None:
-        listener = self._listener
-        sock = _socket.socket(listener.family, listener.type, listener.proto, fd)
+        sock = _socket.socket(*self._kind, fd)
         sock.setblocking(False)
         peer = (address[0], str(address[1])) if self._is_inet else ("", "")
         if self._worker.proxies and peer[0] in self._worker.proxies:

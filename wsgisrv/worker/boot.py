@@ -4,6 +4,11 @@ Rules: imports nothing of eventlet or the app at module level, since the hub is 
 standard library patched before anything else is loaded (a lock or a ``from time import sleep`` taken
 before would block the hub or hang). Whatever fails is told to the master, which prints it once.
 
+Facts about gc.freeze: what was frozen is not looked at again, nor found by gc.get_objects(). It saves a
+worker no memory (50 MiB of the demo's are its own with and without, wherever it is called), but a full
+collection walks all that was imported, 70 ms for the demo's 96,000 objects, and the hub stands still
+meanwhile; frozen it took 0.01 ms. Before the fork it would hide locks from eventlet, which turns those
+that it finds green.
 Facts about eventlet's import: it warns of its own future with a DeprecationWarning, which is for those
 who choose to depend on it; an operator of this server reads the README instead.
 """
@@ -11,12 +16,14 @@ who choose to depend on it; an operator of this server reads the README instead.
 from __future__ import annotations
 
 import faulthandler
+import gc
 import logging
 import os
 import select
 import signal
 import time
 import warnings
+import weakref
 from typing import TYPE_CHECKING
 from wsgiref.types import WSGIApplication
 
@@ -77,12 +84,16 @@ def _boot(context: WorkerContext) -> tuple[Worker, str]:
         eventlet.monkey_patch()
     after_patch()
     os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
+    from wsgisrv.worker.stacks import greenlets
     from wsgisrv.worker.worker import Worker
 
     apps = _load_apps(context)
     slot = context.scoreboard[context.slot]
+    hidden = [weakref.ref(found) for found in greenlets()]
+    gc.collect()
+    gc.freeze()
     watchdog = Watchdog(slot, context.dump, context.settings.blocked_warning)
-    return Worker(context, apps, eventlet.hubs.get_hub(), watchdog), hub_name
+    return Worker(context, apps, eventlet.hubs.get_hub(), watchdog, hidden), hub_name
 
 
 def _load_apps(context: WorkerContext) -> list[WSGIApplication]:

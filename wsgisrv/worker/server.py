@@ -110,6 +110,7 @@ class Server(abc.ABC):
         self.counters = Counters()
         self.acceptors: Sequence[Acceptor] = ()
         self.is_draining = False
+        self.shared_environ: dict[str, Any] = {}  # of every request, beside what its listener adds
         self._connections: set[Connection | Preface] = set()
         self._clients: Counter[str] = Counter()
         self._upgraded = 0  # requests that run on with a connection of their own
@@ -158,7 +159,7 @@ class Server(abc.ABC):
 
     def has_room(self) -> bool:
         """Whether another connection can be accepted, and its request begun at once."""
-        return len(self._connections) < self.settings.max_connections and not self.pool.is_full
+        return self.has_place() and not self.pool.is_full
 
     def call_when_room(self, callback: Callable[[], None]) -> None:
         """Calls back once when ``has_room`` may be true again."""
@@ -239,6 +240,10 @@ class Server(abc.ABC):
         for connection in list(self._connections):
             connection.drain_worker()
         self._count_changed()
+
+    def has_place(self) -> bool:
+        """Whether another connection may be held at all."""
+        return len(self._connections) < self.settings.max_connections
 
     def begin_upgraded(self, exchange: Exchange) -> None:
         """A request takes its connection over: its time until now is its latency, not what follows.

@@ -12,7 +12,8 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
@@ -34,17 +35,18 @@ def describe(frame: FrameType) -> tuple[str, str]:
     return request_of(frame) or "the server itself, not a request", stack_of(frame)
 
 
-def all_stacks(most_bytes: int) -> list[dict[str, Any]]:
+def all_stacks(most_bytes: int, hidden: Sequence[weakref.ref[Any]] = ()) -> list[dict[str, Any]]:
     """Returns the stack of every greenlet and thread but the caller's, identical ones together.
 
     Args:
         most_bytes: of all, as JSON; the stacks that fewest share are left out beyond it, and counted.
+        hidden: greenlets that were frozen.
 
     Returns:
         Of each: ``kind`` (greenlet or thread), ``count``, ``requests`` in words, ``text``.
     """
     groups: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
-    for kind, frame in _frames():
+    for kind, frame in _frames(hidden):
         groups[kind, stack_of(frame)].append(request_of(frame))
     found: list[dict[str, Any]] = []
     left_out = 0
@@ -62,10 +64,21 @@ def all_stacks(most_bytes: int) -> list[dict[str, Any]]:
     return found
 
 
-def _frames() -> Iterator[tuple[str, FrameType]]:
+def greenlets(hidden: Sequence[weakref.ref[Any]] = ()) -> list[Any]:
+    """Returns every greenlet that gc knows of, and those that gc.freeze() has hidden from it."""
+    found = [known for ref in hidden if (known := ref()) is not None]
+    seen = set(map(id, found))  # after gc.unfreeze() it finds them again
+    return found + [
+        known
+        for known in gc.get_objects()
+        if isinstance(known, greenlet.greenlet) and id(known) not in seen
+    ]
+
+
+def _frames(hidden: Sequence[weakref.ref[Any]]) -> Iterator[tuple[str, FrameType]]:
     own = greenlet.getcurrent()
-    for found in gc.get_objects():
-        if isinstance(found, greenlet.greenlet) and found is not own:
+    for found in greenlets(hidden):
+        if found is not own:
             frame = found.gr_frame  # None when it has not begun, has ended, or runs in a thread
             if frame is not None:
                 yield "greenlet", frame

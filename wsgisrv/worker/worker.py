@@ -7,10 +7,12 @@ otherwise; ``serve`` is the main greenlet's.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import os
 import signal
 import time
+import weakref
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
@@ -24,8 +26,10 @@ from wsgisrv.context import WorkerContext
 from wsgisrv.errors import SystemRefusedError
 from wsgisrv.scoreboard import ROWS, Real, State, Word
 from wsgisrv.tls import Material, TlsContexts
+from wsgisrv.worker.backdoor import Backdoor
 from wsgisrv.worker.clock import TICK, Clock
 from wsgisrv.worker.counters import Counters
+from wsgisrv.worker.draining import Draining
 from wsgisrv.worker.stacks import all_stacks, describe
 from wsgisrv.worker.watchdog import Watchdog
 from wsgisrv.worker.worker_server import WorkerServer
@@ -41,6 +45,7 @@ class Worker:
         apps: what answers requests, for each of its servers.
         hub: eventlet's hub.
         watchdog: made before the patching, not started yet.
+        hidden: greenlets that gc does not find any more.
 
     Raises:
         SystemRefusedError: when an access log cannot be opened.
@@ -53,6 +58,7 @@ class Worker:
         apps: Sequence[WSGIApplication],
         hub: Any,
         watchdog: Watchdog,
+        hidden: Sequence[weakref.ref[Any]] = (),
     ) -> None:
         self.hub = hub
         self.names_servers = context.names_servers
@@ -63,6 +69,7 @@ class Worker:
         self.slot = context.scoreboard[context.slot]
         self._watchdog = watchdog
         self.rows = list(range(ROWS))  # of the scoreboard, those that no request has
+        self.draining = Draining(context.scoreboard)
         self._siblings: list[memoryview] = []  # as of the last tick
         self._servers = [
             WorkerServer(self, served, app)
@@ -70,6 +77,12 @@ class Worker:
         ]
         self._most_connections = sum(each.settings.max_connections for each in context.servers)
         self._channel_listener: Any = None
+        self._stacks = functools.partial(all_stacks, hidden=hidden)
+        self._backdoor = (
+            Backdoor(context.backdoor, {"worker": self, "apps": list(apps), "stacks": self._stacks})
+            if context.backdoor is not None
+            else None
+        )
         self._done = event.Event()
 
     # Life
@@ -80,14 +93,17 @@ class Worker:
         signal.signal(signal.SIGTERM, self._on_term)
         fd = self._context.channel.fileno()
         self._channel_listener = hub.add(hub.READ, fd, self._on_message, _ignore, None)
-        self._watchdog.start(describe, all_stacks)
+        self._watchdog.start(describe, self._stacks)
         self.clock.start()
         self.slot.words[Word.STATE] = State.READY
+        if self._backdoor is not None:
+            self._backdoor.start()
         for server in self._servers:
             for acceptor in server.acceptors:
                 acceptor.start()
         self._done.wait()
         self._on_tick(time.monotonic(), 0.0)
+        self._close_backdoor()
 
     def drain(self) -> None:
         """Accepts no more, closes idle connections, lets requests finish, then ends ``serve``."""
@@ -107,6 +123,7 @@ class Worker:
             # The master is gone: nobody would replace this worker or stop it, so it ends itself.
             self.hub.remove(self._channel_listener)
             _LOG.warning("the master is gone; draining")
+            self.draining.is_orphan = True
             self._limit_drain()
             self.drain()
             return
@@ -119,7 +136,7 @@ class Worker:
         elif message.kind is Kind.REOPEN:
             self._reopen_logs()
         elif message.kind is Kind.DUMP:
-            stacks = all_stacks(message.fields["most_bytes"])
+            stacks = self._stacks(message.fields["most_bytes"])
             answer = {"token": message.fields["token"], "stacks": stacks}
             self._context.channel.send(Message(Kind.STACKS, answer))
         elif message.kind is Kind.LOG_LEVEL:
@@ -149,7 +166,12 @@ class Worker:
         _LOG.error("%d connections did not end in time", self.connection_count)
         for server in self._servers:
             server.access_log.flush()
+        self._close_backdoor()
         os._exit(1)
+
+    def _close_backdoor(self) -> None:
+        if self._backdoor is not None:
+            self._backdoor.close()
 
     @property
     def connection_count(self) -> int:

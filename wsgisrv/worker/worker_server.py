@@ -17,6 +17,7 @@ from wsgisrv.context import Served
 from wsgisrv.worker.acceptor import Acceptor
 from wsgisrv.worker.access_log import AccessLog
 from wsgisrv.worker.connection import Connection
+from wsgisrv.worker.draining import KEY
 from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.pool import RequestPool
 from wsgisrv.worker.server import Server
@@ -56,13 +57,15 @@ class WorkerServer(Server):
             eventlet.patcher.original("os").write,
             served.name,
         )
-        named = {"wsgisrv.server": served.name} if served.name else {}
-        self.acceptors = [Acceptor(self, listener, named) for listener in served.listeners]
+        self.shared_environ[KEY] = worker.draining
+        if served.name:
+            self.shared_environ["wsgisrv.server"] = served.name
+        self.acceptors = [Acceptor(self, listener) for listener in served.listeners]
 
     def drain(self) -> None:
         """Takes what waits in the listeners, accepts no more, and lets requests finish."""
         for acceptor in self.acceptors:
-            acceptor.accept_rest()
+            acceptor.accept_rest(is_last=bool(self._worker.draining))
         super().drain()
 
     def is_crowded(self) -> bool:

@@ -22,6 +22,7 @@ from wsgisrv.master.events import (
     Drain,
     Event,
     Exited,
+    FailReadiness,
     Halt,
     Kill,
     Measured,
@@ -35,6 +36,7 @@ from wsgisrv.master.events import (
     Spawn,
     Spawned,
     SpawnFailed,
+    StopListening,
     StopRequested,
     Ticked,
     Tuned,
@@ -53,6 +55,7 @@ RECYCLING = dataclasses.replace(
     max_requests_jitter=50,
     max_worker_lifetime=500,
     max_worker_rss_bytes=1000,
+    shutdown_delay=3,
 )
 
 ONE = dataclasses.replace(POLICY, workers=1)
@@ -273,8 +276,9 @@ def test_a_new_worker_that_cannot_boot_keeps_the_old_generation() -> None:
     service = started()
     reload(service)
     service.tell(Spawned(3), BecameReady(3), Spawned(4))
-    assert service.tell(Exited(4, "no app", 78)) == [ReloadFailed(2, 1, "no app"), Kill(3)]
-    assert service.tell(died(3)) == []
+    wanted = service.tell(Exited(4, "no app", 78))
+    assert wanted == [ReloadFailed(2, 1, "no app"), Drain(3)]
+    assert service.tell(died(3, 0)) == []
     assert service.roster.generation == 1
     assert set(service.roster.workers()) == {1, 2}
 
@@ -325,7 +329,7 @@ def test_new_workers_have_the_new_boot_timeout() -> None:
 def test_fewer_workers_during_a_reload_do_not_fail_it() -> None:
     service = started()
     reload(service)
-    assert ids(Kill, service.tell(ResizeRequested(-1))) == [4]
+    assert ids(Drain, service.tell(ResizeRequested(-1))) == [4, 2]
     assert service.tell(died(4)) == []
     assert Serving(2) in service.tell(Spawned(3), BecameReady(3))
 
@@ -460,7 +464,8 @@ def test_the_jitter_spreads_workers_over_its_whole_range() -> None:
 
 def test_a_graceful_stop_drains_then_kills_at_graceful_timeout_then_halts() -> None:
     service = started()
-    assert service.tell(StopRequested(graceful=True)) == [Drain(1), Drain(2)]
+    wanted = service.tell(StopRequested(graceful=True))
+    assert wanted == [FailReadiness(), StopListening(), Drain(1), Drain(2)]
     assert service.tell(died(1, 0)) == []
     assert ids(Kill, service.pass_time(11)) == [2]
     assert service.tell(died(2)) == [Halt(0, "")]
@@ -472,11 +477,124 @@ def test_a_stop_now_kills_even_what_drains() -> None:
     assert ids(Kill, service.tell(StopRequested(graceful=False))) == [1, 2]
 
 
-def test_a_stop_during_the_start_kills_what_boots() -> None:
+def test_a_stop_during_the_start_drains_what_boots_for_it_may_be_ready_by_now() -> None:
     service = Service()
     service.tell(Ticked(), Spawned(1), Spawned(2))
-    assert ids(Kill, service.tell(StopRequested(graceful=True))) == [1, 2]
+    assert ids(Drain, service.tell(StopRequested(graceful=True))) == [1, 2]
+    assert service.tell(BecameReady(1), died(1), died(2)) == [Halt(0, "")]
+
+
+def test_a_worker_that_boots_on_although_it_is_not_wanted_is_killed_in_time() -> None:
+    service = Service()
+    service.tell(Ticked(), Spawned(1), Spawned(2), StopRequested(graceful=True))
+    assert ids(Kill, service.pass_time(11)) == [1, 2]
+
+
+# Stop after shutdown_delay
+
+LEAVING = dataclasses.replace(POLICY, shutdown_delay=5)
+
+
+def leaving(policy: Policy = LEAVING, *, lives: float = 60) -> Service:
+    """A service that was told to stop and waits, its workers so old."""
+    service = started(policy)
+    service.pass_time(lives)
+    wanted = service.tell(StopRequested(graceful=True))
+    assert wanted[0] == FailReadiness()
+    assert not [a for a in wanted if isinstance(a, Drain | Kill | StopListening | Halt)]
+    return service
+
+
+def test_a_graceful_stop_fails_readiness_at_once_and_drains_after_shutdown_delay() -> None:
+    service = leaving()
+    assert service.pass_time(4.9) == []
+    wanted = service.pass_time(0.2)
+    assert wanted == [Announce("info", "draining"), StopListening(), Drain(1), Drain(2)]
+    assert ids(Kill, service.pass_time(9.9)) == []
+    assert ids(Kill, service.pass_time(1)) == [1, 2]
     assert service.tell(died(1), died(2)) == [Halt(0, "")]
+
+
+def test_the_master_wakes_when_shutdown_delay_is_over() -> None:
+    service = leaving(dataclasses.replace(LEAVING, shutdown_delay=0.3))
+    assert service.roster.next_deadline(service.now) == pytest.approx(service.now + 0.3)
+
+
+def test_a_worker_that_dies_during_shutdown_delay_is_replaced_and_drains_with_the_others() -> None:
+    service = leaving()
+    assert ids(Spawn, service.tell(died(1))) == [3]
+    service.tell(Spawned(3), BecameReady(3))
+    assert ids(Drain, service.pass_time(5)) == [2, 3]
+
+
+def test_a_replacement_that_is_not_ready_when_shutdown_delay_ends_is_drained_too() -> None:
+    service = leaving()
+    service.tell(died(1), Spawned(3))
+    assert ids(Drain, service.pass_time(5)) == [2, 3]
+
+
+def test_a_worker_that_hangs_during_shutdown_delay_is_replaced() -> None:
+    service = leaving(dataclasses.replace(LEAVING, shutdown_delay=100))
+    assert ids(Abort, service.pass_time(31, beating=False)) == [1, 2]
+    assert ids(Spawn, service.tell(died(1))) == [3]
+
+
+def test_workers_that_all_die_in_a_crash_loop_during_shutdown_delay_end_with_it() -> None:
+    service = leaving(lives=0)
+    dying = [1, 2]
+    while service.roster.drains_at is not None:
+        service.tell(*map(died, dying))
+        wanted = service.pass_time(0.5)
+        dying = ids(Spawn, wanted)
+    assert not dying
+    assert [*wanted, *service.tell(*map(died, service.roster.workers()))][-1] == Halt(0, "")
+
+
+def test_during_shutdown_delay_nothing_is_reloaded_resized_or_recycled() -> None:
+    service = leaving(dataclasses.replace(LEAVING, max_requests=10))
+    reload(service)
+    service.tell(ResizeRequested(1), ScaleRequested(5), Measured(1, 100, 0))
+    assert service.pass_time(4) == []
+
+
+def test_a_start_that_completes_during_shutdown_delay_is_not_announced() -> None:
+    service = Service(LEAVING)
+    service.tell(Ticked(), Spawned(1), BecameReady(1), Spawned(2))
+    service.tell(StopRequested(graceful=True))
+    assert service.roster.drains_at is not None
+    assert service.tell(BecameReady(2)) == []
+
+
+def test_a_second_graceful_stop_does_not_begin_shutdown_delay_anew() -> None:
+    service = leaving()
+    service.pass_time(4)
+    assert service.tell(StopRequested(graceful=True)) == []
+    assert ids(Drain, service.pass_time(1)) == [1, 2]
+
+
+def test_a_stop_now_during_shutdown_delay_kills_at_once() -> None:
+    service = leaving()
+    assert service.tell(StopRequested(graceful=False)) == [Kill(1), Kill(2)]
+
+
+def test_a_stop_during_a_reload_lets_the_old_generation_serve_through_shutdown_delay() -> None:
+    service = started(LEAVING)
+    reload(service)
+    service.tell(Spawned(3), BecameReady(3), Spawned(4))
+    assert ids(Drain, service.tell(StopRequested(graceful=True))) == [4, 3]
+    assert ids(Drain, service.pass_time(5)) == [1, 2]
+
+
+def test_a_service_that_never_served_does_not_wait_for_shutdown_delay() -> None:
+    service = Service(LEAVING)
+    service.tell(Ticked(), Spawned(1), Spawned(2))
+    assert ids(Drain, service.tell(StopRequested(graceful=True))) == [1, 2]
+
+
+def test_a_master_that_hands_over_neither_waits_nor_fails_readiness() -> None:
+    service = started(LEAVING)
+    wanted = service.tell(StopRequested(graceful=True, is_handover=True))
+    assert wanted == [StopListening(), Drain(1), Drain(2)]
 
 
 # Groups
@@ -513,7 +631,7 @@ def test_a_group_that_cannot_boot_fails_the_reload_of_all() -> None:
     service = started(POLICY, admin=ONE)
     service.tell(ReloadRequested(plan(version=1, admin=ONE)), BecameReady(4), BecameReady(5))
     wanted = service.tell(Exited(6, "no app", 78))
-    assert wanted == [ReloadFailed(2, 1, "no app"), Kill(4), Kill(5)]
+    assert wanted == [ReloadFailed(2, 1, "no app"), Drain(5), Drain(4)]
 
 
 def test_a_reload_may_bring_groups_and_take_others_away() -> None:
@@ -599,15 +717,17 @@ class Histories(RuleBasedStateMachine):
     def check(self, action: Action, ready: set[int]) -> None:
         match action:
             case Spawn(worker_id, generation, _, group):
-                assert not self.stopping
+                assert not self.is_ending
                 assert worker_id not in self.place_of
                 self.place_of[worker_id] = generation, group
                 self.alive.add(worker_id)
                 self.beat_at[worker_id] = self.service.now
                 self.to_tell.append(Spawned(worker_id))
             case Drain(worker_id):
-                assert worker_id in self.alive & ready
-                assert self.stopping or self.may_be_drained(*self.place_of[worker_id])
+                assert worker_id in self.alive
+                boots = worker_id not in ready
+                place = self.place_of[worker_id]
+                assert boots or self.is_ending or self.may_be_drained(*place)
                 self.told.add(worker_id)
             case Abort(worker_id):
                 self.told.add(worker_id)
@@ -623,6 +743,10 @@ class Histories(RuleBasedStateMachine):
             case Serving(generation):
                 assert generation == self.service.roster.generation
                 assert self.is_complete(self.ready & self.alive)
+
+    @property
+    def is_ending(self) -> bool:
+        return self.stopping and self.service.roster.drains_at is None
 
     def is_complete(self, serving: set[int]) -> bool:
         """Whether every group of the generation that serves has enough of these workers."""

@@ -7,7 +7,7 @@ import io
 import os
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -60,6 +60,7 @@ class Server:
     """As much of a server as accepting asks."""
 
     label = ""
+    shared_environ: ClassVar[dict[str, Any]] = {}
 
     def __init__(self) -> None:
         self.hub = Hub()
