@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from wsgisrv.control import LEVELS, MOST_WORKERS, Fields, failure
-from wsgisrv.errors import ReloadError, UsageError, WsgisrvError, first_line
+from wsgisrv.errors import ConfigError, ReloadError, UsageError, WsgisrvError, first_line
 
 _LONGEST_NAME = 200
 
@@ -140,7 +140,7 @@ class Commands:
             raise UsageError("scale: server is a server's name")
         try:
             servers = self._service.scale(workers, server)
-        except WsgisrvError as error:
+        except ConfigError as error:
             raise UsageError(f"scale: {first_line(error)}") from None
         asker.answer({"ok": True, "workers": workers, "servers": servers})
 

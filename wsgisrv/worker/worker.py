@@ -78,8 +78,9 @@ class Worker:
         self._most_connections = sum(each.settings.max_connections for each in context.servers)
         self._channel_listener: Any = None
         self._stacks = functools.partial(all_stacks, hidden=hidden)
+        served = {"app": apps[0]} if len(apps) == 1 else {"apps": list(apps)}
         self._backdoor = (
-            Backdoor(context.backdoor, {"worker": self, "apps": list(apps), "stacks": self._stacks})
+            Backdoor(context.backdoor, {"worker": self, **served, "stacks": self._stacks})
             if context.backdoor is not None
             else None
         )
