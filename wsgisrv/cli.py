@@ -144,8 +144,15 @@ def _demo(args: Sequence[str]) -> int:
     return _run(loaded, lambda extra: {"database": extra["database"] or _default_database()})
 
 
+def _check(args: Sequence[str]) -> int:
+    from wsgisrv.check import run_check
+
+    return run_check(args)
+
+
 COMMANDS: Mapping[str, Command] = {
     "serve": Command(_serve, "serve a paste-deployed app"),
+    "check": Command(_check, "check what serve would do, and serve nobody"),
     "demo": Command(_demo, "serve the demo API"),
     **{
         name: Command(functools.partial(operate, name), operation.help)

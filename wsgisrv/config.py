@@ -294,6 +294,53 @@ class Settings:
         max=1_000_000,
     )
 
+    # Blocking code (wsgisrv.blocking)
+    blocking_threads: int = option(
+        20,
+        "Native threads of one worker for calls by wsgisrv.blocking.in_thread; further calls wait for one."
+        " They are started when they are needed. As many as calls are to wait in C code at a time: one"
+        " costs little while it waits.",
+        min=1,
+        max=1000,
+        scope=WORKERS,
+    )
+    blocking_queue: int = option(
+        0,
+        "Calls of one worker that may wait for such a thread; one more is refused, which is 503 with"
+        " Retry-After where the app does not handle it. 0 sets no bound of its own: pool_size bounds the"
+        " requests that can call.",
+        min=0,
+        max=1_000_000,
+        scope=WORKERS,
+    )
+
+    cpu_workers: int = option(
+        0,
+        "Helper processes of the service for calls by wsgisrv.blocking.in_process: computations that would"
+        " hold a worker's thread. 0 makes none, and such a call fails. One for each core that is to compute"
+        " at a time; they run at a lower priority (nice 5) than workers.",
+        min=0,
+        max=64,
+        scope=SERVICE,
+    )
+    cpu_queue: int = option(
+        64,
+        "Jobs that may wait for such a process, in all workers together; one more is refused, which is 503"
+        " with Retry-After where the app does not handle it. What waits longer than its client does is"
+        " computed for nobody.",
+        min=1,
+        max=100_000,
+        scope=SERVICE,
+    )
+    cpu_timeout: float = option(
+        60.0,
+        "Seconds that such a job may run where its caller does not say otherwise; then its process is killed"
+        " and replaced. 0 sets no limit.",
+        min=0,
+        max=86400,
+        scope=SERVICE,
+    )
+
     # Logs
     access_log: str = option(
         "-", "Where the access log goes: '-' is stderr, a path appends to a file, 'off' is none."

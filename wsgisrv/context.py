@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from wsgisrv.channel import Channel
 from wsgisrv.config import Settings
 from wsgisrv.dumpfile import DumpFile
+from wsgisrv.helper_board import HelperPlace
 from wsgisrv.scoreboard import Scoreboard
 from wsgisrv.tls import TlsContexts
 
@@ -47,6 +48,7 @@ class WorkerContext:
         scoreboard: the whole of it; the worker writes only its own slot.
         global_conf: values that the command adds to the paste file's ``[DEFAULT]``.
         backdoor: bound and listening, this worker's alone; None for none.
+        jobs: where idle helpers of the generation offer themselves; None for a service without.
     """
 
     worker_id: int
@@ -60,6 +62,22 @@ class WorkerContext:
     scoreboard: Scoreboard
     global_conf: Mapping[str, str]
     backdoor: socket.socket | None = None
+    jobs: socket.socket | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class HelperContext:
+    """All that a process knows that computes for workers (wsgisrv.blocking.helper).
+
+    Args:
+        queue: where it offers itself to the workers of its generation; shared with the other helpers.
+        channel: the helper's end; the master only speaks.
+        place: the helper's own on the board.
+    """
+
+    queue: socket.socket
+    channel: Channel
+    place: HelperPlace
 
 
 RunWorker = Callable[[WorkerContext], int]

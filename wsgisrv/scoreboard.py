@@ -68,6 +68,16 @@ class Word(enum.IntEnum):
     DUMP_ASKED = 17  # by the master, of the watchdog: counts up
     GROUP = 18  # of workers that are alike, by its number in this generation
     LATENCY = 32  # len(LATENCY_BOUNDS) + 1 words from here on
+    THREADS = 64  # of wsgisrv.blocking.in_thread, now
+    THREADS_BUSY = 65  # calls that run in one now, abandoned ones included
+    THREADS_WAITING = 66  # calls that wait for one now
+    THREAD_CALLS = 67  # taken by one
+    THREAD_DROPPED = 68  # calls whose caller had gone before one took them
+    JOBS_WAITING = 69  # of wsgisrv.blocking.in_process: jobs that wait for a helper now
+    JOBS_RUNNING = 70  # that a helper computes for this worker now
+    JOBS = 71  # that were answered
+    JOBS_LOST = 72  # whose helper died or was killed for their time
+    JOBS_REFUSED = 73  # since too many waited
 
 
 class Real(enum.IntEnum):
@@ -78,6 +88,9 @@ class Real(enum.IntEnum):
     HUB_LAG = 130  # seconds that the hub's clock last came late
     LATENCY_SUM = 131  # seconds
     BLOCK_REPORTED = 132  # the BEAT before a block of the hub that is in the log; the master's, too
+    THREAD_WAIT = 144  # seconds that all calls taken by a thread had waited for one
+    JOB_WAIT = 145  # seconds that all jobs that waited had waited for a helper
+    JOB_SECONDS = 146  # that all answered jobs took
 
 
 class Slot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ import pytest
 
 from tests.support.certificates import Certificates
 from tests.support.configured import Configured, configured, get, ports, wait_until
+from tests.support.control import wsgisrv
 from tests.support.http import Client
 
 
@@ -363,6 +365,26 @@ def test_a_server_without_an_address_or_an_app_is_one_line(tmp_path: Path) -> No
             assert service.server.wait_exit() == code
             (line,) = service.server.lines
             assert "admin" in line
+
+
+def test_check_looks_at_every_server(tmp_path: Path) -> None:
+    public, admin = ports(2)
+    service = Configured(tmp_path)
+    service.write(sections(tmp_path, public, admin, **OWN))
+    service.fails("admin").touch()
+    done = wsgisrv("check", "--config-file", str(service.conf))
+    lines = done.stdout.splitlines()
+    assert f"address of admin: 127.0.0.1:{admin}, free" in lines
+    assert "workers: 2" in lines
+    (wrong,) = [line for line in lines if line.startswith("wrong: ")]
+    assert wrong.startswith(f"wrong: admin: {service.ini}: [app:admin] ")
+    assert done.returncode == 78
+    service.fails("admin").unlink()
+    done = wsgisrv("check", "--config-file", str(service.conf), "--json")
+    answer = json.loads(done.stdout)
+    assert (done.returncode, [each["name"] for each in answer["servers"]]) == (
+        0, ["public", "admin"],
+    )  # fmt: skip
 
 
 def test_wrong_servers_on_hup_change_nothing(tmp_path: Path) -> None:

@@ -32,6 +32,32 @@ def test_what_holds_the_hub_is_named_once_with_its_request_while_it_lasts(app: s
         assert "secret" not in server.log
 
 
+@pytest.mark.parametrize(
+    ("app", "remedy"),
+    [
+        (
+            "queries_sqlite",
+            r"^remedy for sqlite3\.Connection\.execute: wsgisrv\.blocking\.dbapi runs",
+        ),
+        ("sleeps_natively", r"^remedy for time\.sleep: a time\.sleep\(\) of before the patching"),
+        (
+            "waits_on_a_socket",
+            r"^remedy for _socket\.socket\.recv: a socket of before the patching",
+        ),
+        (
+            "spins",
+            r"^remedy: what waits in C code goes to .*in_thread, what computes to in_process$",
+        ),
+    ],
+)
+def test_what_holds_the_hub_comes_with_what_serves_instead(app: str, remedy: str) -> None:
+    with serve(f"tests.apps.blocking:{app}", workers=1) as server, server.connect() as client:
+        client.send(b"GET /?2 HTTP/1.1\r\nHost: test\r\n\r\n")
+        server.wait_line(r"the hub is blocked, for 0\.\d\d s by now, by " + REQUEST.format(2))
+        server.wait_line(remedy)
+        assert client.response().status == 200
+
+
 def test_code_that_holds_the_interpreter_is_named_by_the_master_while_it_lasts() -> None:
     with (
         serve("tests.apps.blocking:holds_the_gil", workers=1) as server,

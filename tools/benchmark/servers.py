@@ -61,6 +61,8 @@ def wsgisrv(setup: Setup) -> Command:
         "--max-connections",
         str(OPEN_CONNECTIONS),
     ]
+    if setup.scenario.beside:
+        options += ["--cpu-workers", "1", "--blocking-threads", "50", "--blocked-warning", "0"]
     return [str(setup.bin / "wsgisrv"), "serve", str(paste), *options]
 
 
@@ -147,15 +149,27 @@ def running(
     log = directory / "access.log" if scenario.access_log else None
     setup = Setup(programs, free_port(), directory, scenario, log)
     command = SERVERS[name](setup)
-    if command is None:
+    if command is None or (scenario.beside and name != "wsgisrv"):
         yield None
         return
+    with serving(command, f"http://{setup.address}{scenario.path}", directory, cores) as process:
+        yield Running(name, f"http://{setup.address}{scenario.path}", setup.port, process.pid)
+
+
+@contextlib.contextmanager
+def serving(
+    command: Command, url: str, directory: Path, cores: set[int]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs a command on the given cores, once ``url`` is answered, until the block ends.
+
+    Raises:
+        StartError: when it does not come up.
+    """
     with (directory / "output").open("wb") as output:
         process = _start(command, output.fileno(), directory, cores)
     try:
-        url = f"http://{setup.address}{scenario.path}"
         _wait_answer(process, url, directory / "output")
-        yield Running(name, url, setup.port, process.pid)
+        yield process
     finally:
         _end(process)
 

@@ -21,6 +21,7 @@ from webob import exc
 
 from wsgisrv.api.request import Request
 from wsgisrv.api.serializers import JSON
+from wsgisrv.busy import BusyError
 
 _LOG = logging.getLogger("wsgisrv.api")
 
@@ -84,6 +85,10 @@ def _fault_of(request: Request, error: Exception, table: FaultTable) -> Any:
             break
     if isinstance(error, exc.WSGIHTTPException):
         return error
+    if isinstance(error, BusyError):
+        _LOG.warning("%s: %s", request.context.request_id, error)
+        wait = [("Retry-After", str(error.retry_after))]
+        return exc.HTTPServiceUnavailable("the service is busy; try again later", headers=wait)
     log_failure(request.environ, error, request.context.request_id)
     return exc.HTTPInternalServerError("the server failed; its log has the request id")
 

@@ -89,8 +89,18 @@ def _open_database(global_conf: Mapping[str, str]) -> Database:
     except (
         sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, ImportError, DatabaseBusyError
     ) as error:  # fmt: skip
-        raise ConfigError(f"database = {url}: {first_line(error)}") from None
+        why = first_line(error.__cause__ or error)
+        raise ConfigError(f"database = {_without_password(url)}: {why}") from None
     return database
+
+
+def _without_password(url: str) -> str:
+    import sqlalchemy
+
+    try:
+        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
+    except sqlalchemy.exc.ArgumentError:
+        return url  # it is none, and is shown as it was written
 
 
 def _faults() -> FaultTable:

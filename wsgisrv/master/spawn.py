@@ -36,21 +36,37 @@ def spawn(run_worker: RunWorker, context: WorkerContext, close_masters: CloseMas
     Raises:
         OSError: when the kernel refuses (EAGAIN, ENOMEM).
     """
+    return spawn_process(lambda: run_worker(context), close_masters, f"worker {context.worker_id}")
+
+
+def spawn_process(run: Callable[[], int], close_masters: CloseMasters, name: str) -> int:
+    """Forks a process; the child runs ``run`` and never returns from here.
+
+    Args:
+        close_masters: as for ``spawn``.
+        name: for the log, if it fails.
+
+    Returns:
+        The child's pid.
+
+    Raises:
+        OSError: when the kernel refuses (EAGAIN, ENOMEM).
+    """
     _flush()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         pid = os.fork()
         if not pid:
-            _run_child(run_worker, context, close_masters, before)
+            _run_child(run, close_masters, name, before)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
 
 
 def _run_child(
-    run_worker: RunWorker,
-    context: WorkerContext,
+    run: Callable[[], int],
     close_masters: CloseMasters,
+    name: str,
     mask: set[int] | set[signal.Signals],
 ) -> None:
     code = BootError.exit_code
@@ -58,9 +74,9 @@ def _run_child(
         restore_in_worker()
         close_masters()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        code = run_worker(context)
+        code = run()
     except BaseException as error:  # nothing of the child may run on in the master's frames
-        _LOG.error("worker %d failed: %s", context.worker_id, first_line(error), exc_info=error)
+        _LOG.error("%s failed: %s", name, first_line(error), exc_info=error)
     finally:
         try:
             _flush()

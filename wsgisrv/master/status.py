@@ -111,9 +111,38 @@ def worker_status(
         "connections": words[Word.CONNECTIONS],
         "hub_lag": round(_lag(state, reals[Real.HUB_LAG], reals[Real.BEAT], now), 3),
         "oldest_request": _oldest(slot, now),
+        "threads": threads_status(slot),
+        "jobs": jobs_status(slot),
         "rss_bytes": rss_of(handle.pid),
         "last_death": _death(handle, now),
         "backdoor": handle.backdoor.path if handle.backdoor is not None else None,
+    }
+
+
+def threads_status(slot: Slot) -> Fields:
+    """Returns how a worker's thread pool stands (wsgisrv.blocking)."""
+    words = slot.words
+    return {
+        "threads": words[Word.THREADS],
+        "running": words[Word.THREADS_BUSY],
+        "waiting": words[Word.THREADS_WAITING],
+        "calls": words[Word.THREAD_CALLS],
+        "dropped": words[Word.THREAD_DROPPED],
+        "wait_seconds": round(slot.reals[Real.THREAD_WAIT], 3),
+    }
+
+
+def jobs_status(slot: Slot) -> Fields:
+    """Returns how a worker's jobs in helper processes stand (wsgisrv.blocking)."""
+    words, reals = slot.words, slot.reals
+    return {
+        "running": words[Word.JOBS_RUNNING],
+        "waiting": words[Word.JOBS_WAITING],
+        "answered": words[Word.JOBS],
+        "lost": words[Word.JOBS_LOST],
+        "refused": words[Word.JOBS_REFUSED],
+        "wait_seconds": round(reals[Real.JOB_WAIT], 3),
+        "seconds": round(reals[Real.JOB_SECONDS], 3),
     }
 
 

@@ -29,6 +29,7 @@ from wsgisrv.master import events, reap
 from wsgisrv.master.changes import changes
 from wsgisrv.master.commands import Asker, Commands
 from wsgisrv.master.control_server import ControlServer
+from wsgisrv.master.cpu_helpers import CpuHelpers
 from wsgisrv.master.dumps import Dumps
 from wsgisrv.master.listener_sets import ListenerSet
 from wsgisrv.master.listeners import Listener
@@ -81,6 +82,7 @@ class Supervisor:
         self._workers = Workers(
             run_worker, fork, self._selector, global_conf, self._close_in_worker
         )
+        self._helpers = CpuHelpers(self._close_in_helper)
         self._roster = Roster(first.plan(0), time.monotonic(), secrets.randbelow(1000) / 1000)
         self._notifier = Notifier(os.environ)
         self._started = time.monotonic()
@@ -131,7 +133,7 @@ class Supervisor:
 
     def _sleep(self) -> None:
         now = time.monotonic()
-        others = (self._dumps.deadline(), self._versions.deadline())
+        others = (self._dumps.deadline(), self._versions.deadline(), self._helpers.deadline(now))
         due = min(each for each in (self._roster.next_deadline(now), *others) if each is not None)
         for key, mask in self._selector.select(max(due - now, 0.0)):
             if key.data is not None:  # a control connection; all else is looked at in any case
@@ -154,6 +156,10 @@ class Supervisor:
     def _reap(self) -> None:
         for handle, status in self._workers.reap():
             self._on_exit(handle, status)
+        self._helpers.tick(
+            {self._roster.generation, *(found.generation for found in self._workers.handles())},
+            time.monotonic(),
+        )
 
     def _on_exit(self, handle: WorkerHandle, status: reap.Status) -> None:
         self._read_channel(handle)
@@ -230,7 +236,9 @@ class Supervisor:
             is_stopping=bool(self._stops_asked), is_reloading=self._is_reloading, now=now,
         )  # fmt: skip
         uptime = round(now - self._started, 1)
-        return {**found, "uptime": uptime, "last_reload": self._last_reload}
+        last_reload = self._last_reload
+        helpers = self._helpers.status(now)
+        return {**found, "uptime": uptime, "last_reload": last_reload, "helpers": helpers}
 
     @property
     def _first_group(self) -> str:
@@ -326,7 +334,9 @@ class Supervisor:
     def set_log_level(self, level: str, logger: str) -> None:
         """Logs from another level on; workers that are forked later inherit it."""
         logs.set_level(level, logger)
-        self._workers.tell_all(Message(Kind.LOG_LEVEL, {"level": level, "logger": logger}))
+        message = Message(Kind.LOG_LEVEL, {"level": level, "logger": logger})
+        self._workers.tell_all(message)
+        self._helpers.tell_all(message)
         _LOG.info("log level of %s: %s", logger or "all", level)
 
     # Actions
@@ -362,7 +372,8 @@ class Supervisor:
 
     def _fork(self, wanted: events.Spawn) -> None:
         version = self._versions[wanted.version]
-        self._workers.fork(wanted, version, self._versions.listeners[wanted.version])
+        jobs = self._helpers.queue_for(wanted.generation, version.layout.settings)
+        self._workers.fork(wanted, version, self._versions.listeners[wanted.version], jobs)
         self._tell(events.Spawned(wanted.worker_id))
 
     def _close_in_worker(self, context: WorkerContext) -> None:
@@ -373,6 +384,16 @@ class Supervisor:
             self._control.close_in_worker()
         self._selector.close()
         self._signals.close()
+        self._helpers.close_in_worker()
+
+    def _close_in_helper(self) -> None:
+        """Runs in: a child that computes, which has no business with clients or workers."""
+        if self._control is not None:
+            self._control.close_in_worker()
+        self._selector.close()
+        self._signals.close()
+        self._workers.close_in_helper()
+        self._versions.listeners.close_in_helper()
 
     def _drain(self, worker_id: int) -> None:
         """One that has not said READY gets SIGTERM: it dies of that until it begins to serve."""
@@ -405,6 +426,7 @@ class Supervisor:
     def _close(self) -> None:
         """Ends everything; whatever worker is left after an error of ours is killed and reaped."""
         self._workers.close()
+        self._helpers.close()
         self._versions.listeners.close()
         if self._control is not None:
             self._control.close()

@@ -12,6 +12,7 @@ import logging
 import os
 import selectors
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 
@@ -73,15 +74,34 @@ class Workers:
 
     # Birth
 
-    def fork(self, wanted: events.Spawn, version: Version, listeners: ListenerSet) -> None:
+    def fork(
+        self,
+        wanted: events.Spawn,
+        version: Version,
+        listeners: ListenerSet,
+        jobs: socket.socket | None,
+    ) -> None:
         """Forks the worker that is wanted.
 
         Args:
             version: whose settings it has, with its ``listeners``.
+            jobs: for the worker alone: closed here in any case.
 
         Raises:
             OSError: when the kernel refuses.
         """
+        with contextlib.ExitStack() as stack:
+            if jobs is not None:
+                stack.enter_context(jobs)
+            self._fork(wanted, version, listeners, jobs)
+
+    def _fork(
+        self,
+        wanted: events.Spawn,
+        version: Version,
+        listeners: ListenerSet,
+        jobs: socket.socket | None,
+    ) -> None:
         if not self._free_slots:
             raise OSError(errno.EAGAIN, "no slot of the scoreboard is free")
         worker_id, generation = wanted.worker_id, wanted.generation
@@ -108,6 +128,7 @@ class Workers:
             scoreboard=self.scoreboard,
             global_conf=self._global_conf,
             backdoor=backdoor.socket if backdoor is not None else None,
+            jobs=jobs,
         )
         try:
             pid = self._spawn_child(
@@ -143,6 +164,10 @@ class Workers:
         """Runs in: the child. A sibling's channel held open here would hide the master's death."""
         self._close_masters(context)
         ours.close()
+        self.close_in_helper()
+
+    def close_in_helper(self) -> None:
+        """Closes what is the master's of every worker. Runs in: a child."""
         for handle in self._handles.values():
             handle.channel.close()
             handle.dump.close()

@@ -18,16 +18,16 @@ from __future__ import annotations
 import faulthandler
 import gc
 import logging
-import os
 import select
 import signal
 import time
 import warnings
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from wsgiref.types import WSGIApplication
 
 from wsgisrv.channel import Kind, Message
+from wsgisrv.config import Settings
 from wsgisrv.context import WorkerContext
 from wsgisrv.errors import BootError, ConfigError, WsgisrvError, first_line
 from wsgisrv.logs import after_patch
@@ -72,28 +72,53 @@ def run_worker(context: WorkerContext) -> int:
     return 0
 
 
-def _boot(context: WorkerContext) -> tuple[Worker, str]:
-    """Returns the worker, ready to serve, and the name of its hub."""
-    hub_name = choose_hub(context.settings.hub, select)
+def prepare(settings: Settings) -> tuple[Any, str]:
+    """Makes this process one that an app can be loaded in: hub, patching, what logging and blocking need.
+
+    Returns:
+        The hub and its name.
+
+    Raises:
+        ConfigError: for a hub that does not work here.
+    """
+    hub_name = choose_hub(settings.hub, select)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import eventlet
         import eventlet.hubs
 
         eventlet.hubs.use_hub(hub_name)
-        eventlet.monkey_patch()
+        eventlet.monkey_patch(
+            psycopg=False
+        )  # which would import it; it is patched when the app does
     after_patch()
-    os.environ.setdefault("PSYCOPG_WAIT_FUNC", "wait_selector")
+    from wsgisrv.blocking.postgresql import make_psycopg_green
+    from wsgisrv.blocking.threads import install_threads
+    from wsgisrv.worker.log_locks import share_logging
+
+    hub = eventlet.hubs.get_hub()
+    share_logging(hub)
+    install_threads(hub, settings.blocking_threads, settings.blocking_queue)
+    make_psycopg_green()
+    return hub, hub_name
+
+
+def _boot(context: WorkerContext) -> tuple[Worker, str]:
+    """Returns the worker, ready to serve, and the name of its hub."""
+    settings = context.settings
+    hub, hub_name = prepare(settings)
+    from wsgisrv.worker.blocking_figures import install_jobs
     from wsgisrv.worker.stacks import greenlets
     from wsgisrv.worker.worker import Worker
 
+    install_jobs(hub, context)
     apps = _load_apps(context)
     slot = context.scoreboard[context.slot]
     hidden = [weakref.ref(found) for found in greenlets()]
     gc.collect()
     gc.freeze()
-    watchdog = Watchdog(slot, context.dump, context.settings.blocked_warning)
-    return Worker(context, apps, eventlet.hubs.get_hub(), watchdog, hidden), hub_name
+    watchdog = Watchdog(slot, context.dump, settings.blocked_warning)
+    return Worker(context, apps, hub, watchdog, hidden), hub_name
 
 
 def _load_apps(context: WorkerContext) -> list[WSGIApplication]:

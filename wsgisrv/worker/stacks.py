@@ -19,6 +19,8 @@ from typing import Any
 
 import greenlet
 
+from wsgisrv.blocking.remedies import hint
+from wsgisrv.worker.callee import modules_of
 from wsgisrv.worker.gateway import Exchange
 
 _REQUEST_ID = "openstack.request_id"
@@ -31,8 +33,9 @@ _OWN_FILES = ("/eventlet/hubs/", "/wsgisrv/worker/")
 
 
 def describe(frame: FrameType) -> tuple[str, str]:
-    """Returns the request that a stack runs, in words, and the stack."""
-    return request_of(frame) or "the server itself, not a request", stack_of(frame)
+    """Returns the request that a stack runs, in words, and the stack with a hint below it."""
+    stack = f"{stack_of(frame)}\n{hint(modules_of(frame))}"
+    return request_of(frame) or "the server itself, not a request", stack
 
 
 def all_stacks(most_bytes: int, hidden: Sequence[weakref.ref[Any]] = ()) -> list[dict[str, Any]]:

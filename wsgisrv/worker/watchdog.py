@@ -25,6 +25,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from wsgisrv.blocking.remedies import hint_for_text
 from wsgisrv.dumpfile import STACKS_BYTES, DumpFile
 from wsgisrv.logs import log_stack, write_now
 from wsgisrv.scoreboard import BEAT_SECONDS, Real, Slot, Word
@@ -96,7 +97,10 @@ class Watchdog:
 
     def _report_end(self, lag: float) -> None:
         if self._claim(self._beat):
-            stack = self._dump.read() or "nobody could look while it lasted"
+            stack = self._dump.read()
+            stack = (
+                f"{stack}\n{hint_for_text(stack)}" if stack else "nobody could look while it lasted"
+            )
             log_stack(_LOG, logging.WARNING, f"the hub was blocked for {lag:.2f} s", stack)
         else:
             _LOG.warning("the hub was blocked for %.2f s", lag)

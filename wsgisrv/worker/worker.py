@@ -27,6 +27,7 @@ from wsgisrv.errors import SystemRefusedError
 from wsgisrv.scoreboard import ROWS, Real, State, Word
 from wsgisrv.tls import Material, TlsContexts
 from wsgisrv.worker.backdoor import Backdoor
+from wsgisrv.worker.blocking_figures import publish_threads
 from wsgisrv.worker.clock import TICK, Clock
 from wsgisrv.worker.counters import Counters
 from wsgisrv.worker.draining import Draining
@@ -222,6 +223,7 @@ class Worker:
         running = sum(server.requests.running() for server in self._servers)
         waiting = sum(server.requests.requests_waiting() for server in self._servers)
         self.counters.publish(slot, running, waiting)
+        publish_threads(slot)
         for server in self._servers:
             server.access_log.flush()
 
