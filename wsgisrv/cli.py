@@ -150,10 +150,17 @@ def _check(args: Sequence[str]) -> int:
     return run_check(args)
 
 
+def _routes(args: Sequence[str]) -> int:
+    from wsgisrv.routes_command import print_routes
+
+    return print_routes(args)
+
+
 COMMANDS: Mapping[str, Command] = {
     "serve": Command(_serve, "serve a paste-deployed app"),
     "check": Command(_check, "check what serve would do, and serve nobody"),
     "demo": Command(_demo, "serve the demo API"),
+    "routes": Command(_routes, "print the routes of an app"),
     **{
         name: Command(functools.partial(operate, name), operation.help)
         for name, operation in OPERATIONS.items()

@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from benchmark import load, mysql, mysql_http, report, servers
+from benchmark import api_calls, load, mysql, mysql_http, report, servers
 from benchmark.load import LoadError, Result
 from benchmark.scenarios import SCENARIOS, Scenario
 from benchmark.servers import Running, StartError
@@ -61,7 +61,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     options = parser.parse_args(arguments)
     for kind, names, known in (
-        ("scenario", options.scenarios, {**SCENARIOS, **DATABASES}),
+        ("scenario", options.scenarios, {**SCENARIOS, **DATABASES, "api": None}),
         ("server", options.servers.split(","), servers.SERVERS),
     ):
         for name in names:
@@ -147,8 +147,11 @@ def main() -> None:
             print(f"{name:15} {scenario.about}")
         for name, (about, _) in DATABASES.items():
             print(f"{name:15} {about}")
+        print(f"{'api':15} {api_calls.ABOUT}")
         return
     signal.signal(signal.SIGTERM, end)
+    if "api" in options.scenarios:
+        print(f"api: {api_calls.ABOUT}\n\n{api_calls.run(options.rounds)}\n", flush=True)
     for name in [name for name in options.scenarios if name in DATABASES]:
         about, run_databases = DATABASES[name]
         print(f"{name}: {about}", flush=True)

@@ -72,9 +72,10 @@ class Database:
             if parsed.database in (None, "", ":memory:"):
                 raise ConfigError(f"database = {url}: workers share a file, not their memory")
             more["connect_args"] = {"timeout": 0}
-        # SQLite is called in the hub, not in threads (wsgisrv.blocking.dbapi). Measured with 20 clients of
-        # one worker: a request's work holds the hub for 0.36 ms (a book is written), 0.2 (one is read) or 1.2 (a
-        # page of 100, most of it Python); in threads 2,774 writes a second became 433, 4,915 reads 1,432.
+        # SQLite is called in the hub, not in threads (wsgisrv.blocking.dbapi). Measured with 20 clients
+        # of one worker: a request's work holds the hub for 0.36 ms (a book is written), 0.2 (one is
+        # read) or 1.2 (a page of 100, most of it Python); in threads 2,774 writes a second became 433,
+        # 4,915 reads 1,432.
         self._engine = sqlalchemy.create_engine(
             parsed, pool_size=_POOL_SIZE, max_overflow=0, pool_timeout=busy_seconds, **more
         )

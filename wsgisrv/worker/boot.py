@@ -88,9 +88,8 @@ def prepare(settings: Settings) -> tuple[Any, str]:
         import eventlet.hubs
 
         eventlet.hubs.use_hub(hub_name)
-        eventlet.monkey_patch(
-            psycopg=False
-        )  # which would import it; it is patched when the app does
+        # psycopg=True would import it; it is patched when the app does.
+        eventlet.monkey_patch(psycopg=False)
     after_patch()
     from wsgisrv.blocking.postgresql import make_psycopg_green
     from wsgisrv.blocking.threads import install_threads
