@@ -17,6 +17,21 @@ from wsgisrv.scoreboard import Scoreboard
 from wsgisrv.tls import TlsContexts
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Served:
+    """One server, as a worker has to serve it.
+
+    Args:
+        listeners: bound, listening, non-blocking sockets, shared with the siblings: never shut down.
+        tls: what TCP connections are encrypted with; None for plain ones.
+    """
+
+    name: str
+    settings: Settings
+    listeners: tuple[socket.socket, ...]
+    tls: TlsContexts | None
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerContext:
     """All that a worker knows of its master and its place.
@@ -25,14 +40,14 @@ class WorkerContext:
         worker_id: counts up for each spawn in this master's life; never used twice.
         slot: the worker's own slot on the scoreboard.
         generation: counts up with each reload.
-        settings: the options as they were when the worker was spawned.
-        listeners: bound, listening, non-blocking sockets, shared with the siblings: never shut down.
+        settings: the options of its group as they were when the worker was spawned.
+        servers: that it serves, one at least.
+        names_servers: whether what it logs has to say which server it is about.
         channel: the worker's end.
         dump: where faulthandler leaves stacks.
         scoreboard: the whole of it; the worker writes only its own slot.
         global_conf: values that the command adds to the paste file's ``[DEFAULT]``.
         backdoor: bound and listening, this worker's alone; None for none.
-        tls: what TCP connections are encrypted with; None for plain ones.
         jobs: where idle helpers of the generation offer themselves; None for a service without.
     """
 
@@ -40,13 +55,13 @@ class WorkerContext:
     slot: int
     generation: int
     settings: Settings
-    listeners: tuple[socket.socket, ...]
+    servers: tuple[Served, ...]
+    names_servers: bool
     channel: Channel
     dump: DumpFile
     scoreboard: Scoreboard
     global_conf: Mapping[str, str]
     backdoor: socket.socket | None = None
-    tls: TlsContexts | None = None
     jobs: socket.socket | None = None
 
 

@@ -13,7 +13,7 @@ answered by the end of the connection, when the master has ended.
     status, logs-reopen         answered at once
     reload, dump                answered later
     stop                        now: whether at once (false)
-    scale                       workers: 1 to 256
+    scale                       workers: 1 to 256; server: whose, where there are several groups of them
     log-level                   level: as the option; logger: its name, empty (the default) for the root
 
 Where it is: the option ``control_socket``. By default each master makes one of its own, named by its pid,

@@ -17,16 +17,19 @@ def status_text(answer: Fields) -> str:
     """Returns service and workers as a few lines and a table."""
     last = f" (last: {answer['last_reload']})" if answer["last_reload"] else ""
     master = f"wsgisrv {answer['version']}, master pid {answer['pid']}"
+    servers = [_server(found) for found in answer["servers"]]
     wanted = f"generation {answer['generation']}, workers wanted: {answer['workers_wanted']}"
     waits = (
         f", drains in {duration(answer['drains_in'])}" if answer["drains_in"] is not None else ""
     )
     head = [
         f"{master}, {answer['state']}{waits}, up for {duration(answer['uptime'])}",
-        f"addresses: {', '.join(answer['addresses'])}",
+        *(servers or [f"addresses: {', '.join(answer['addresses'])}"]),
         f"{wanted}, reload: {answer['reload']}{last}",
     ]
-    rows = table(_COLUMNS, [_row(found) for found in answer["workers"]])
+    # What nobody has, nobody needs to read.
+    columns = [*_COLUMNS, "servers"] if answer["servers"] else _COLUMNS
+    rows = table(columns, [_row(found) for found in answer["workers"]])
     doors = [
         f"backdoor of worker {found['id']}: {found['backdoor']}"
         for found in answer["workers"]
@@ -57,8 +60,15 @@ def _helpers(answer: Fields) -> list[str]:
     return ["", f"helper processes, jobs waiting: {waiting}", *table(_HELPER_COLUMNS, rows)]
 
 
+def _server(server: Fields) -> str:
+    shared = " shared" if server["shares_workers"] else ""
+    workers = f"{server['workers_wanted']}{shared} workers wanted"
+    return f"server {server['name']}: {', '.join(server['addresses'])}, {workers}"
+
+
 def _row(worker: Fields) -> list[str]:
     death = worker["last_death"]
+    names = [", ".join(worker["servers"])] if worker["servers"] else []
     return [
         str(worker["id"]),
         str(worker["pid"]),
@@ -74,6 +84,7 @@ def _row(worker: Fields) -> list[str]:
         f"{worker['hub_lag'] * 1000:.0f} ms",
         f"{worker['rss_bytes'] / 1024**2:.0f} MiB",
         f"{duration(death['ago'])} ago: {death['reason']}" if death else "-",
+        *names,
     ]
 
 

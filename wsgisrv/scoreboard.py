@@ -66,6 +66,7 @@ class Word(enum.IntEnum):
     STATUS_4XX = 15
     STATUS_5XX = 16
     DUMP_ASKED = 17  # by the master, of the watchdog: counts up
+    GROUP = 18  # of workers that are alike, by its number in this generation
     LATENCY = 32  # len(LATENCY_BOUNDS) + 1 words from here on
     THREADS = 64  # of wsgisrv.blocking.in_thread, now
     THREADS_BUSY = 65  # calls that run in one now, abandoned ones included

@@ -15,22 +15,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.http import DEADLINE
-from tests.support.server import ROOT, Server, run, serve
+from tests.support.server import ROOT, Server, run, serve, wait_gone
 
 HELLO = "tests.apps.basic:hello"
 PID = "tests.apps.basic:pid"
-
-
-def wait_gone(pid: int) -> None:
-    """Waits until the process has exited, whoever its parent is."""
-    try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    try:
-        assert select.select([fd], [], [], DEADLINE)[0], f"{pid} is still there"
-    finally:
-        os.close(fd)
 
 
 def ini_with(directory: Path, *lines: str) -> str:

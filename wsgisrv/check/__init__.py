@@ -21,6 +21,7 @@ from wsgisrv.check.report import check_text
 from wsgisrv.config import Settings
 from wsgisrv.deploy import check_readable, split_config
 from wsgisrv.errors import UsageError, WsgisrvError, first_line
+from wsgisrv.layout import Layout, ServerSettings
 from wsgisrv.master.cpus import usable_cpus
 from wsgisrv.options import load
 from wsgisrv.tls import TlsFiles
@@ -66,38 +67,62 @@ def run_check(args: Sequence[str]) -> int:
     settings = found.settings
     if found.extra["paste_ini"]:
         settings = dataclasses.replace(settings, paste_config=found.extra["paste_ini"])
-    if not settings.paste_config:
-        raise UsageError("nothing to check: name a paste file, as in: wsgisrv check api-paste.ini")
+    layout = Layout.of(settings, found.sections) if found.sections else Layout.single(settings)
+    for server in layout.servers:
+        if not server.settings.paste_config:
+            what = f" for {server.name}" if server.name else ""
+            raise UsageError(
+                f"nothing to check{what}: name a paste file, as in: wsgisrv check api-paste.ini"
+            )
     logs.setup(settings.log_level)
-    answer = examine(settings, with_imports=found.extra["imports"])
+    answer = examine(layout, with_imports=found.extra["imports"])
     answer["warnings"] = list(found.warnings)
     print(json.dumps(answer) if found.extra["json"] else check_text(answer))
     return int(answer["exit_code"])
 
 
-def examine(settings: Settings, *, with_imports: bool) -> dict[str, Any]:
-    """Returns what would run and what is wrong with it, as plain values."""
+def examine(layout: Layout, *, with_imports: bool) -> dict[str, Any]:
+    """Returns what would run and what is wrong with it, as plain values.
+
+    What is known of one server stands with the rest, that of servers with names in a list, ``servers``.
+    """
     problems: Problems = []
+    servers = [
+        _examine_server(server, problems, with_imports=with_imports) for server in layout.servers
+    ]
+    found = {
+        "ok": not problems,
+        "exit_code": problems[0]["exit_code"] if problems else 0,
+        "problems": problems,
+        "workers": sum(group.settings.workers or usable_cpus() for group in layout.groups),
+        "cpu_workers": layout.settings.cpu_workers,
+    }
+    return {**found, **servers[0]} if not layout.settings.servers else {**found, "servers": servers}
+
+
+def _examine_server(
+    server: ServerSettings, problems: Problems, *, with_imports: bool
+) -> dict[str, Any]:
+    settings, own = server.settings, Problems()
     path, section = split_config(settings.paste_config)
-    tls = _tls(settings, problems)
-    addresses = check_addresses(settings, problems)
+    tls = _tls(settings, own)
+    addresses = check_addresses(settings, own)
     app: Mapping[str, Any] = {}
     try:
         check_readable(settings.paste_config)
         app = check_app(settings, with_imports=with_imports)
     except WsgisrvError as error:
-        note(problems, error)
+        note(own, error)
+    label = f"{server.name}: " if server.name else ""
+    problems += [{**problem, "text": label + problem["text"]} for problem in own]
+    named = {"name": server.name} if server.name else {}
     return {
-        "ok": not problems,
-        "exit_code": problems[0]["exit_code"] if problems else 0,
-        "problems": problems,
+        **named,
         "paste_config": path,
         "section": section,
         "app": dict(app),
         "addresses": addresses,
         "tls": tls,
-        "workers": settings.workers or usable_cpus(),
-        "cpu_workers": settings.cpu_workers,
     }
 
 

@@ -6,14 +6,14 @@ Must not import os, signal, time or socket.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Policy:
-    """What the roster is to keep to, as in the options: times in seconds.
+    """What the roster is to keep to in a group of workers, as in the options: times in seconds.
 
     Args:
-        version: of the settings that workers under this policy are spawned with.
         boot_timeout: 0 waits for ever.
         worker_timeout: 0 waits for ever.
         graceful_timeout: 0 does not wait.
@@ -21,7 +21,6 @@ class Policy:
         max_requests, max_worker_lifetime, max_worker_rss_bytes: 0 sets no limit.
     """
 
-    version: int
     workers: int
     boot_timeout: float
     worker_timeout: float
@@ -32,6 +31,19 @@ class Policy:
     max_worker_lifetime: float = 0.0
     max_worker_lifetime_jitter: float = 0.0
     max_worker_rss_bytes: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """What a generation is to be.
+
+    Args:
+        version: of the settings that its workers are spawned with.
+        groups: of workers, by name; one at least.
+    """
+
+    version: int
+    groups: Mapping[str, Policy]
 
 
 # Events
@@ -98,23 +110,32 @@ class Ticked:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReloadRequested:
-    """A new generation is wanted, under a new policy."""
+    """A new generation is wanted, under a new plan."""
 
-    policy: Policy
+    plan: Plan
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tuned:
+    """What may change in a running service has changed: all of a policy but the number of workers."""
+
+    groups: Mapping[str, Policy]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ResizeRequested:
-    """More or fewer workers are wanted, 1 at least."""
+    """More or fewer workers of a group are wanted, 1 at least."""
 
     by: int
+    group: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ScaleRequested:
-    """So many workers are wanted, 1 at least."""
+    """So many workers of a group are wanted, 1 at least."""
 
     workers: int
+    group: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -140,6 +161,7 @@ Event = (
     | Exited
     | Ticked
     | ReloadRequested
+    | Tuned
     | ResizeRequested
     | ScaleRequested
     | StopRequested
@@ -151,11 +173,12 @@ Event = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Spawn:
-    """Fork a worker, with the settings of ``version``."""
+    """Fork a worker of a group, with the settings of ``version``."""
 
     worker_id: int
     generation: int
     version: int
+    group: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

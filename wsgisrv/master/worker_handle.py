@@ -14,14 +14,16 @@ from wsgisrv.master.listeners import Listener
 class WorkerHandle:
     """One forked worker, from fork to reap.
 
-    ``version`` is of the settings that it runs with. ``failure`` is what the worker said of itself when it
-    could not boot: exit code and reason. ``last_death`` is of the worker whose place this one has: when, and
-    why. ``backdoor`` is the worker's, if it has one; its file is removed when the worker is gone.
+    ``version`` is of the settings that it runs with, and ``group`` names the workers that are like it.
+    ``failure`` is what the worker said of itself when it could not boot: exit code and reason. ``last_death``
+    is of the worker whose place this one has: when, and why. ``backdoor`` is the worker's, if it has one; its
+    file is removed when the worker is gone.
     """
 
     worker_id: int
     generation: int
     version: int
+    group: str
     slot: int
     pid: int
     channel: Channel
@@ -37,4 +39,5 @@ class WorkerHandle:
         self.gauge = Gauge(self.pid, self.spawned_at)
 
     def __str__(self) -> str:
-        return f"worker {self.worker_id} (pid {self.pid})"
+        of = f" of {self.group}" if self.group else ""
+        return f"worker {self.worker_id}{of} (pid {self.pid})"

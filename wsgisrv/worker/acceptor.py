@@ -146,7 +146,10 @@ class Acceptor:
     def _step_back(self, error: OSError) -> None:
         if not self._has_warned:
             self._has_warned = True
-            _LOG.warning("cannot accept: %s; trying again every %g s", error, STEP_BACK_SECONDS)
+            _LOG.warning(
+                "%scannot accept: %s; trying again every %g s",
+                self._worker.label, error, STEP_BACK_SECONDS,
+            )  # fmt: skip
         self.pause()
         self._worker.hub.schedule_call_global(STEP_BACK_SECONDS, self.start)
 

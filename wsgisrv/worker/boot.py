@@ -24,14 +24,16 @@ import time
 import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
+from wsgiref.types import WSGIApplication
 
 from wsgisrv.channel import Kind, Message
 from wsgisrv.config import Settings
 from wsgisrv.context import WorkerContext
-from wsgisrv.errors import BootError, WsgisrvError, first_line
+from wsgisrv.errors import BootError, ConfigError, WsgisrvError, first_line
 from wsgisrv.logs import after_patch
 from wsgisrv.scoreboard import Real
 from wsgisrv.worker.hubs import choose_hub
+from wsgisrv.worker.orphan import OrphanGuard
 from wsgisrv.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ def run_worker(context: WorkerContext) -> int:
     faulthandler.register(signal.SIGUSR2, context.dump.fd, all_threads=True)
     slot = context.scoreboard[context.slot]
     slot.reals[Real.BEAT] = time.monotonic()
+    guard = OrphanGuard(context.channel.fileno())
+    guard.start()
     try:
         worker, hub_name = _boot(context)
     except WsgisrvError as error:
@@ -62,6 +66,7 @@ def run_worker(context: WorkerContext) -> int:
         code = BootError.exit_code
         context.channel.send(Message(Kind.FAILED, {"exit_code": code, "reason": first_line(error)}))
         return code
+    guard.stop()
     context.channel.send(Message(Kind.READY, {"hub": hub_name}))
     worker.serve()
     return 0
@@ -101,16 +106,33 @@ def _boot(context: WorkerContext) -> tuple[Worker, str]:
     """Returns the worker, ready to serve, and the name of its hub."""
     settings = context.settings
     hub, hub_name = prepare(settings)
-    from wsgisrv.deploy import load_app
     from wsgisrv.worker.blocking_figures import install_jobs
     from wsgisrv.worker.stacks import greenlets
     from wsgisrv.worker.worker import Worker
 
     install_jobs(hub, context)
-    app = load_app(settings.paste_config, context.global_conf)
+    apps = _load_apps(context)
     slot = context.scoreboard[context.slot]
     hidden = [weakref.ref(found) for found in greenlets()]
     gc.collect()
     gc.freeze()
     watchdog = Watchdog(slot, context.dump, settings.blocked_warning)
-    return Worker(context, app, hub, watchdog, hidden), hub_name
+    return Worker(context, apps, hub, watchdog, hidden), hub_name
+
+
+def _load_apps(context: WorkerContext) -> list[WSGIApplication]:
+    """Returns the app of each server; servers that name the same section of the same file share one."""
+    from wsgisrv.deploy import load_app, split_config
+
+    loaded: dict[tuple[str, str], WSGIApplication] = {}
+    apps = []
+    for server in context.servers:
+        place = split_config(server.settings.paste_config)
+        if place not in loaded:
+            try:
+                loaded[place] = load_app(server.settings.paste_config, context.global_conf)
+            except ConfigError as error:
+                label = f"{server.name}: " if context.names_servers else ""
+                raise ConfigError(f"{label}{error}") from error
+        apps.append(loaded[place])
+    return apps

@@ -137,7 +137,7 @@ class Connection(Stream):
         except Exception:
             # A bug of ours must cost one connection, not the worker: the hub would print it and
             # leave the socket open for good.
-            _LOG.exception("connection from %s failed", self.peer[0])
+            _LOG.exception("%sconnection from %s failed", self.worker.label, self.peer[0])
             self.close()
 
     def _receive(self) -> bytes | None:

@@ -396,7 +396,7 @@ class Exchange:
     # What goes wrong
 
     def _app_failed(self, error: BaseException, *, is_late: bool) -> None:
-        line = self.head.line.decode("ascii")
+        line = self.connection.worker.label + self.head.line.decode("ascii")
         if is_late:
             seconds = self.connection.worker.settings.request_timeout
             _LOG.warning("%s ran longer than request_timeout (%g s)", line, seconds)

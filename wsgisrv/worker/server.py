@@ -67,7 +67,9 @@ class Server(abc.ABC):
     hub: eventlet's hub.
     settings: of which all that is about connections and requests is used.
     pool: for requests.
+    clock: ticks in this process.
     tls: None for plain connections.
+    label: stands in front of what is logged about a request, "" where there is but one server.
     """
 
     connection_type: ClassVar[type[Connection]] = Connection
@@ -78,13 +80,17 @@ class Server(abc.ABC):
         hub: Any,
         settings: Settings,
         pool: Pool,
+        clock: Clock,
         tls: ServerTls | None = None,
+        label: str = "",
     ) -> None:
         self.app = app
         self.hub = hub
         self.settings = settings
         self.pool = pool
+        self.clock = clock
         self.tls = tls
+        self.label = label
         self.proxies = Networks(settings.proxy_protocol_from)
         self.trusted_proxies = Networks(settings.trusted_proxies)
         self.keeps_connections = settings.keepalive_timeout > 0
@@ -102,7 +108,6 @@ class Server(abc.ABC):
         self.memo = Memo()
         self.response_memo = ResponseMemo()
         self.counters = Counters()
-        self.clock = Clock(hub, self._on_tick)
         self.acceptors: Sequence[Acceptor] = ()
         self.is_draining = False
         self.shared_environ: dict[str, Any] = {}  # of every request, beside what its listener adds
@@ -145,10 +150,6 @@ class Server(abc.ABC):
     @abc.abstractmethod
     def may_accept_after(self, error: OSError) -> bool:
         """Whether accepting, which has failed, is tried again in a moment."""
-
-    @abc.abstractmethod
-    def _on_tick(self, now: float, lag: float) -> None:
-        """Called by the clock."""
 
     @abc.abstractmethod
     def _count_changed(self) -> None:

@@ -117,7 +117,8 @@ def request_of(frame: FrameType) -> str:
             exchange: Exchange = found.f_locals["self"]
             age = time.monotonic() - exchange.started
             named = f", request id {request_id}" if request_id else ""
-            return f"{exchange.head.line.decode('latin-1')} ({age:.2f} s old{named})"
+            line = exchange.connection.worker.label + exchange.head.line.decode("latin-1")
+            return f"{line} ({age:.2f} s old{named})"
         environ = found.f_locals.get("environ")
         if isinstance(environ, dict):
             known = environ.get(_REQUEST_ID)

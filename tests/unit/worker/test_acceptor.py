@@ -59,6 +59,7 @@ class Hub:
 class Server:
     """As much of a server as accepting asks."""
 
+    label = ""
     shared_environ: ClassVar[dict[str, Any]] = {}
 
     def __init__(self) -> None:
