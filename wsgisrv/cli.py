@@ -13,14 +13,16 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from oslo_config import cfg
 
 from wsgisrv import __version__, logs
+from wsgisrv.config import Settings
 from wsgisrv.context import WorkerContext
 from wsgisrv.errors import SystemRefusedError, UsageError, WsgisrvError, first_line
 from wsgisrv.operate import OPERATIONS, operate
-from wsgisrv.options import Loaded, load
+from wsgisrv.options import Loaded, load, with_absolute_files
 
 _LOG = logging.getLogger("wsgisrv")
 _UNEXPECTED = 70  # sysexits.h, EX_SOFTWARE
@@ -102,6 +104,7 @@ def _serve(args: Sequence[str]) -> int:
         metavar="PASTE_INI[#APP]",
         help="Paste file to serve and the section in it, main by default.",
     )
+    args = with_absolute_files(args)
 
     def loaded() -> Loaded:
         found = load(
@@ -128,6 +131,7 @@ def _demo(args: Sequence[str]) -> int:
         " directory.",
     )
     paste_config = str(Path(__file__).parent / "demo" / "api-paste.ini")
+    args = with_absolute_files(args)
 
     def loaded() -> Loaded:
         found = load(
@@ -154,63 +158,25 @@ COMMANDS: Mapping[str, Command] = {
 
 
 def _run(
-    loaded: Callable[[], Loaded], global_conf: Callable[[Mapping[str, str]], dict[str, str]]
+    loaded: Callable[[], Loaded], global_conf: Callable[[Mapping[str, Any]], dict[str, str]]
 ) -> int:
-    """Binds, forks and supervises until told to stop.
+    """Serves until told to stop.
 
     Args:
         loaded: reads the configuration, now and on every reload.
         global_conf: what the command adds to the paste file's [DEFAULT], out of its own options.
     """
-    from wsgisrv.deploy import check_readable
-    from wsgisrv.master.control_socket import open_control_socket
-    from wsgisrv.master.listeners import inherited_listeners, open_listeners
-    from wsgisrv.master.signals import SignalPipe, StopAskedError
-    from wsgisrv.master.socket_options import SocketOptions
-    from wsgisrv.master.supervisor import Supervisor
-    from wsgisrv.tls import TlsFiles
+    from wsgisrv.master.start import Plan, start
 
-    found = loaded()
-    settings = found.settings
-    logs.setup(settings.log_level)
-    for warning in found.warnings:
-        _LOG.warning("%s", warning)
+    return start(Plan(loaded, _check, global_conf, _run_worker))
+
+
+def _check(settings: Settings) -> None:
+    from wsgisrv.deploy import check_readable
+
     if not settings.paste_config:
         raise UsageError("nothing to serve: name a paste file, as in: wsgisrv serve api-paste.ini")
     check_readable(settings.paste_config)
-    tls = TlsFiles(settings)
-    inherited = inherited_listeners(os.environ)
-    addresses = [*inherited, *(settings.bind if "bind" in found.given or not inherited else ())]
-    added = global_conf(found.extra)
-    signals = SignalPipe()
-    signals.install()
-    try:
-        listeners = open_listeners(
-            addresses,
-            backlog=settings.backlog,
-            timeout=settings.bind_timeout,
-            wait=signals.wait,
-            options=SocketOptions.of(settings),
-        )
-    except StopAskedError:
-        return 0
-    try:
-        control = open_control_socket(settings.control_socket, os.environ)
-    except WsgisrvError:
-        for listener in listeners:
-            listener.close()
-        raise
-    supervisor = Supervisor(
-        settings,
-        listeners,
-        _run_worker,
-        reload_settings=lambda: loaded().settings,
-        global_conf=added,
-        tls=tls,
-        signals=signals,
-        control=control,
-    )
-    return supervisor.run()
 
 
 def _run_worker(context: WorkerContext) -> int:

@@ -244,7 +244,9 @@ class Settings:
 
     # Logs
     access_log: str = option(
-        "-", "Where the access log goes: '-' is stderr, a path appends to a file, 'off' is none."
+        "-",
+        "Where the access log goes: '-' is where the server's log goes, a path appends to a file, 'off' is"
+        " none.",
     )
     access_log_format: str = option(
         '%(client_ip)s "%(request_line)s" status: %(status_code)s  len: %(body_length)s'
@@ -252,9 +254,16 @@ class Settings:
         "Format of an access log line, with the fields of oslo.service's wsgi_log_format:"
         " client_ip, client_port, date_time, request_line, status_code, body_length, wall_seconds.",
     )
+    log_file: str = option(
+        "",
+        "File that the server's log is appended to. Empty is stderr, which a daemon does not have. Opened"
+        " anew by USR1 and wsgisrv logs-reopen, in the master and every worker. Where it cannot be written"
+        " the service runs on, and the log says later how many lines are missing.",
+        metavar="PATH",
+    )
     log_level: str = option(
         "info",
-        "Least severe level that the server logs on stderr.",
+        "Least severe level that the server logs.",
         choices=("debug", "info", "warning", "error", "critical"),
         mutable=True,
     )
@@ -267,6 +276,57 @@ class Settings:
         " /run/wsgisrv (root) or ~/.local/state/wsgisrv/run, where the commands look for it; off"
         " makes none.",
         metavar="PATH",
+    )
+
+    # The service as a process: read at the start only
+    daemon: bool = option(
+        False,
+        "Runs in the background, in a session of its own, with standard streams that lead to log_file or"
+        " nowhere. The command returns when the service is ready, else with its exit code and reason. Not"
+        " for systemd, whose Type=notify does better.",
+    )
+    pid_file: str = option(
+        "",
+        "File with the master's pid while it runs. That of a dead master is replaced, that of a live one"
+        " refused. Empty writes none.",
+        metavar="PATH",
+    )
+    user: str = option(
+        "",
+        "User, by name or number, that the master becomes when addresses are bound and its files are open;"
+        " workers are this user from their first moment. Only root may become another one. Empty stays.",
+        metavar="USER",
+    )
+    group: str = option(
+        "",
+        "Group, by name or number, that the master is then in, beside those that user is a member of. Empty"
+        " is user's own.",
+        metavar="GROUP",
+    )
+    umask: str = option(
+        "",
+        "Permissions, in octal, that new files of the service do not get. Empty leaves it as it was.",
+        pattern=("|0?[0-7]{3}", "three octal digits, as in 027"),
+        metavar="OCTAL",
+    )
+    chdir: str = option(
+        "",
+        "Directory that the service works in. Relative paths start there, but for those of configuration"
+        " files, which are read before. Empty stays where it was started, a daemon too.",
+        metavar="PATH",
+    )
+    proc_name: str = option(
+        "",
+        "Name that ps and top show, with what the process is: master or worker, its generation and state."
+        " Needs setproctitle (pip install 'wsgisrv[proctitle]'). Empty leaves the command line.",
+        metavar="NAME",
+    )
+    nofile: int = option(
+        0,
+        "Files and connections that the master and each worker may have open. 0 is the hard limit, which the"
+        " soft limit is raised to: the common soft one, 1024, is far less than max_connections.",
+        min=0,
+        max=2**30,
     )
 
     # Limits on a request (RFC 9112 and RFC 9110 name no figure but the first)

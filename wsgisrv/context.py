@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from wsgisrv.channel import Channel
 from wsgisrv.config import Settings
 from wsgisrv.dumpfile import DumpFile
+from wsgisrv.log_file import LogFile
 from wsgisrv.scoreboard import Scoreboard
+from wsgisrv.titles import Titles
 from wsgisrv.tls import TlsContexts
 
 
@@ -30,6 +32,8 @@ class WorkerContext:
         dump: where faulthandler leaves stacks.
         scoreboard: the whole of it; the worker writes only its own slot.
         global_conf: values that the command adds to the paste file's ``[DEFAULT]``.
+        log_file: the server's log, to be opened anew on REOPEN; None for stderr.
+        titles: what ps shows of it.
         tls: what TCP connections are encrypted with; None for plain ones.
     """
 
@@ -42,6 +46,8 @@ class WorkerContext:
     dump: DumpFile
     scoreboard: Scoreboard
     global_conf: Mapping[str, str]
+    titles: Titles
+    log_file: LogFile | None = None
     tls: TlsContexts | None = None
 
 

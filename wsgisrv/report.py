@@ -14,15 +14,21 @@ _COLUMNS = (
 
 def status_text(answer: Fields) -> str:
     """Returns service and workers as a few lines and a table."""
-    last = f" (last: {answer['last_reload']})" if answer["last_reload"] else ""
+    last = _last(answer["last_reload"])
     master = f"wsgisrv {answer['version']}, master pid {answer['pid']}"
     wanted = f"generation {answer['generation']}, workers wanted: {answer['workers_wanted']}"
+    upgrade = [f"upgrade: {answer['upgrade']}{_last(answer['last_upgrade'])}"]
     head = [
         f"{master}, {answer['state']} for {duration(answer['uptime'])}",
         f"addresses: {', '.join(answer['addresses'])}",
         f"{wanted}, reload: {answer['reload']}{last}",
+        *(upgrade if answer["upgrade"] != "none" or answer["last_upgrade"] else ()),
     ]
     return "\n".join([*head, "", *table(_COLUMNS, [_row(found) for found in answer["workers"]])])
+
+
+def _last(outcome: str) -> str:
+    return f" (last: {outcome})" if outcome else ""
 
 
 def _row(worker: Fields) -> list[str]:

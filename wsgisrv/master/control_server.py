@@ -190,6 +190,21 @@ class ControlServer:
             if client.deadline is not None and now >= client.deadline:
                 self.drop(client)
 
+    def fileno(self) -> int:
+        """Returns the listener's descriptor."""
+        return self._listener.socket.fileno()
+
+    def disown(self) -> None:
+        """Accepts no more: another master does, on the same socket, whose file is its own now."""
+        self._listener.inode = 0
+        self._stop_accepting()
+
+    def _stop_accepting(self) -> None:
+        if not self._rests_until and self._listener.socket.fileno() >= 0:
+            self._selector.unregister(self._listener.socket)
+        self._rests_until = 0.0
+        self._listener.close()
+
     def close_in_worker(self) -> None:
         """Lets go of the descriptors. Runs in: the child; the file is the master's."""
         self._listener.socket.close()
@@ -200,9 +215,7 @@ class ControlServer:
         """Removes the file and closes every connection, by which those learn who wait for a stop."""
         for client in list(self._clients):
             self.drop(client)
-        if not self._rests_until:
-            self._selector.unregister(self._listener.socket)
-        self._listener.close()
+        self._stop_accepting()
 
 
 def _user_of(sock: socket.socket) -> int:

@@ -14,11 +14,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import logging
 import os
 import socket
 import stat
 import time
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from types import MappingProxyType
 from typing import cast
 
 from wsgisrv.errors import (
@@ -29,6 +31,8 @@ from wsgisrv.errors import (
     WsgisrvError,
 )
 from wsgisrv.master.socket_options import SocketOptions, closed_umask
+
+_LOG = logging.getLogger("wsgisrv.master")
 
 _RETRY_SECONDS = 0.1
 _FIRST_LISTEN_FD = 3
@@ -53,6 +57,7 @@ class Listener:
     url: str
     path: str = ""
     inode: int = 0
+    address: str = ""  # as it stands in bind
 
     def close(self) -> None:
         """Closes it and removes the file, unless somebody has put another one in its place."""
@@ -60,8 +65,15 @@ class Listener:
         if self.inode:
             with contextlib.suppress(FileNotFoundError):
                 if os.lstat(self.path).st_ino == self.inode:
-                    os.unlink(self.path)
+                    _remove(self.path)
         self.socket.close()
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except PermissionError as error:  # made as root, in a directory that is root's
+        _LOG.warning("%s: the file stays until the next start: %s", path, error.strerror)
 
 
 def open_listeners(
@@ -71,6 +83,7 @@ def open_listeners(
     timeout: float,
     wait: Wait = time.sleep,
     options: SocketOptions = _NO_OPTIONS,
+    known: Mapping[str, Sequence[Listener]] = MappingProxyType({}),
 ) -> list[Listener]:
     """Binds every address and listens.
 
@@ -80,6 +93,7 @@ def open_listeners(
         timeout: seconds during which an address in use is tried again.
         wait: sleeps for the seconds it is given; may raise to give up.
         options: of the sockets; for one that is inherited, only what concerns its peers.
+        known: what a predecessor has handed over, by address; not bound anew.
 
     Raises:
         ConfigError: for an address that is none or is given twice, or a host, user or group that is not
@@ -94,8 +108,12 @@ def open_listeners(
         for index, address in enumerate(addresses):
             if address in addresses[:index]:
                 raise ConfigError(f"bind {address}: the address is given twice")
+            if address in known:
+                listeners += known[address]
+                continue
             for bind in _binders(address, options):
                 listeners.append(_patiently(bind, address, until, wait))
+                listeners[-1].address = address
         for listener in listeners:
             listener.socket.listen(backlog)
             options.probe_idle_peers(listener.socket)
@@ -107,8 +125,10 @@ def open_listeners(
     return listeners
 
 
-def inherited_listeners(environ: MutableMapping[str, str]) -> list[str]:
-    """Returns ``fd://N`` for each socket that systemd hands over, and takes the variables away.
+def inherited_listeners(environ: MutableMapping[str, str]) -> list[tuple[str, str]]:
+    """Returns ``fd://N`` and the name of each socket that systemd hands over.
+
+    The variables are taken away. A socket without a name has an empty one.
 
     Raises:
         ConfigError: when LISTEN_FDS is no number.
@@ -119,9 +139,12 @@ def inherited_listeners(environ: MutableMapping[str, str]) -> list[str]:
     count = environ.get("LISTEN_FDS", "0")
     if not count.isdecimal():
         raise ConfigError(f"LISTEN_FDS={count}: not a number of sockets")
+    names = environ.get("LISTEN_FDNAMES", "").split(":")
     for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
         environ.pop(name, None)
-    return [f"fd://{_FIRST_LISTEN_FD + index}" for index in range(int(count))]
+    found = range(int(count))
+    names += [""] * len(found)
+    return [(f"fd://{_FIRST_LISTEN_FD + index}", names[index]) for index in found]
 
 
 def _patiently(bind: Callable[[], Listener], address: str, until: float, wait: Wait) -> Listener:

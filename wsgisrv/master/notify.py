@@ -20,10 +20,14 @@ class Notifier:
         """The start or a reload is complete."""
         self._send(f"READY=1\nSTATUS={status}")
 
-    def reloading(self) -> None:
-        """A reload has begun; ``ready`` ends it."""
+    def reloading(self, status: str = "reloading") -> None:
+        """A reload or an upgrade has begun; ``ready`` ends it."""
         microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        self._send(f"RELOADING=1\nMONOTONIC_USEC={microseconds}\nSTATUS=reloading")
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={microseconds}\nSTATUS={status}")
+
+    def main_pid(self, pid: int, status: str) -> None:
+        """Another master is the service's main process, and ready; only the old one is believed yet."""
+        self._send(f"MAINPID={pid}\nREADY=1\nSTATUS={status}")
 
     def stopping(self) -> None:
         """The service is about to end."""

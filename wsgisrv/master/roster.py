@@ -89,6 +89,11 @@ class Roster:
         return self._queued or self._incoming or self.policy
 
     @property
+    def is_serving(self) -> bool:
+        """Whether every worker of a generation has been ready together."""
+        return self._announced
+
+    @property
     def reload_version(self) -> int | None:
         """Of the settings of the reload under way, None when there is none."""
         return self._incoming.version if self._incoming is not None else None

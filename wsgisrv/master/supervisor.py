@@ -16,7 +16,7 @@ import secrets
 import selectors
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 from wsgisrv import __version__, logs
 from wsgisrv.channel import Kind, Message
@@ -37,6 +37,8 @@ from wsgisrv.master.roster import MOST_WORKERS, Roster
 from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.spawn import Fork, spawn
 from wsgisrv.master.status import worker_status
+from wsgisrv.master.succession import Succession
+from wsgisrv.master.surroundings import Surroundings
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.master.workers import Workers
 from wsgisrv.tls import TlsFiles
@@ -54,7 +56,9 @@ class Supervisor:
     fork: makes a child; ``spawn`` but for tests of a kernel that refuses.
     tls: the certificates, read already.
     signals: caught already, from before the listeners were bound; closed when ``run`` ends.
-    control: the control socket, or None for a service without; closed when ``run`` ends.
+    surroundings: who started this master, its pid file and log file; closed when ``run`` ends.
+    control: the control socket, or None for a service without; closed when ``run`` ends. Heard when the
+        predecessor has handed over.
     """
 
     def __init__(
@@ -67,12 +71,14 @@ class Supervisor:
         global_conf: Mapping[str, str],
         tls: TlsFiles,
         signals: SignalPipe,
+        surroundings: Surroundings | None = None,
         control: Listener | None = None,
         fork: Fork = spawn,
     ) -> None:
         self._settings = [settings]  # by version: the index here
         self._tls = [tls]  # likewise
         self._listeners = listeners
+        self._control_listener = control
         self._reload_settings = reload_settings
         self._signals = signals
         self._selector = selectors.DefaultSelector()
@@ -87,11 +93,13 @@ class Supervisor:
         self._last_reload = ""
         self._dumps = Dumps(self._workers)
         self._commands = Commands(self)
-        self._control = (
-            ControlServer(control, self._selector, self._commands.obey, time.monotonic)
-            if control is not None
-            else None
+        self._control: ControlServer | None = None
+        self._surroundings = surroundings or Surroundings()
+        self._succession = Succession(
+            self._selector, self._surroundings, listeners, control, self._notifier, self
         )
+        if not self._surroundings.is_waiting:
+            self.accept_commands()
         self._events: collections.deque[events.Event] = collections.deque()
         self._acting = False
         self._stops_asked = 0
@@ -117,6 +125,7 @@ class Supervisor:
                 self._read_beats()
                 self._renew_certificates()
                 self._tell(events.Ticked())
+                self._surroundings.show(f"generation {self._roster.generation}, {self._state()}")
                 if self._halt is None:
                     self._sleep()
         finally:
@@ -136,6 +145,7 @@ class Supervisor:
         if self._control is not None:
             self._control.expire()
         self._dumps.tick()
+        self._succession.tick()
 
     def _tell(self, event: events.Event) -> None:
         self._events.append(event)
@@ -201,10 +211,12 @@ class Supervisor:
             graceful = number != signal.SIGQUIT and not self._stops_asked
             self.stop(graceful=graceful, asked_by=number.name)
         elif number == signal.SIGHUP:
+            self._succession.on_hup()
+        elif number == signal.SIGUSR2:
             try:
-                self.begin_reload(self.read_settings())
+                self.upgrade(None)
             except WsgisrvError as error:
-                _LOG.error("reload: %s; the settings stay as they were", error)
+                _LOG.error("upgrade refused: %s", error)
         elif number == signal.SIGUSR1:
             self.reopen_logs()
         elif number == signal.SIGTTIN:
@@ -213,6 +225,55 @@ class Supervisor:
             self._tell(events.ResizeRequested(-1))
 
     # What signals and control commands ask for
+
+    def reload(self) -> None:
+        """Reads options and certificates, and begins a new generation with them if they are right."""
+        try:
+            self.begin_reload(self.read_settings())
+        except WsgisrvError as error:
+            _LOG.error("reload: %s; the settings stay as they were", error)
+
+    def upgrade(self, asker: Asker | None) -> None:
+        """Runs a new master from disk (wsgisrv.master.succession).
+
+        Raises:
+            WsgisrvError: when it is no time for that; nothing has changed.
+        """
+        if self._stops_asked:
+            raise ReloadError("the service is stopping")
+        if not self._roster.is_serving or self._roster.reload_version is not None:
+            raise ReloadError("a generation of workers is not ready yet")
+        self._succession.begin(asker, self._settings[self._roster.policy.version].boot_timeout)
+
+    def accept_commands(self) -> None:
+        """Begins to listen on the control socket."""
+        if self._control is None and self._control_listener is not None:
+            self._control = ControlServer(
+                self._control_listener, self._selector, self._commands.obey, time.monotonic
+            )
+
+    def leave_to(self, pid: int, adopted: Container[int]) -> None:
+        """Drains, now that the new master serves.
+
+        Args:
+            adopted: descriptors of the listeners that it goes on with.
+        """
+        for listener in self._listeners:
+            if listener.socket.fileno() in adopted:
+                listener.inode = 0
+        if self._control is not None and self._control.fileno() in adopted:
+            self._control.disown()
+        self._stops_asked += 1
+        self._tell(events.StopRequested(graceful=True))
+
+    def _state(self) -> str:
+        if self._succession.is_left or self._stops_asked:
+            return "stopping"
+        if self._succession.is_under_way:
+            return "upgrading"
+        if self._roster.reload_version is not None:
+            return "reloading"
+        return "serving" if self._roster.is_serving else "starting"
 
     def status(self) -> Fields:
         """Returns how service and workers stand (wsgisrv.master.status)."""
@@ -224,6 +285,8 @@ class Supervisor:
             "pid": os.getpid(),
             "uptime": round(now - self._started, 1),
             "state": "stopping" if self._stops_asked else "serving",
+            "upgrade": "under way" if self._succession.is_under_way else "none",
+            "last_upgrade": self._succession.last,
             "generation": self._roster.generation,
             "addresses": self._addresses(self._roster.policy.version),
             "workers_wanted": self._roster.latest_policy.workers,
@@ -240,6 +303,7 @@ class Supervisor:
         """Begins to stop; ``run`` returns when every worker is gone."""
         self._stops_asked += 1
         _LOG.info("%s: stopping %s", asked_by, "gracefully" if graceful else "now")
+        self._succession.cancel("the service stops")
         self._notifier.stopping()
         self._tell(events.StopRequested(graceful=graceful))
 
@@ -270,7 +334,8 @@ class Supervisor:
         self._tell(events.ScaleRequested(workers))
 
     def reopen_logs(self) -> None:
-        """Has every worker open its log files anew."""
+        """Opens the log files anew, here and in every worker."""
+        self._surroundings.reopen_logs()
         self._workers.tell_all(Message(Kind.REOPEN))
         _LOG.info("log files reopened")
 
@@ -318,13 +383,20 @@ class Supervisor:
 
     def _fork(self, wanted: events.Spawn) -> None:
         version = wanted.version
-        self._workers.fork(wanted, self._settings[version], self._listeners, self._tls[version])
+        self._workers.fork(
+            wanted, self._settings[version], self._listeners, self._tls[version],
+            self._surroundings.log_file,
+        )  # fmt: skip
         self._tell(events.Spawned(wanted.worker_id))
 
     def _close_in_worker(self) -> None:
         """Runs in: the child."""
         if self._control is not None:
             self._control.close_in_worker()
+        elif self._control_listener is not None:
+            self._control_listener.socket.close()
+        self._succession.close_in_worker()
+        self._surroundings.close_in_worker()
         self._selector.close()
         self._signals.close()
 
@@ -344,11 +416,12 @@ class Supervisor:
         pids = ", ".join(str(handle.pid) for handle in handles)
         hubs = ", ".join(sorted({handle.hub for handle in handles}))
         text = f"{len(handles)} worker{'s'[: len(handles) != 1]} (pid {pids})"
+        self._surroundings.note()
         _LOG.info(
             "ready: %s, hub %s, %s, master pid %d, generation %d",
             addresses, hubs, text, os.getpid(), generation,
         )  # fmt: skip
-        self._notifier.ready(f"serving on {addresses} with {len(handles)} workers")
+        self._succession.announce(f"serving on {addresses} with {len(handles)} workers")
         if generation > 1:
             self._last_reload = f"generation {generation} serves"
         self._commands.reload_done(self._roster.policy.version, generation)
@@ -360,10 +433,14 @@ class Supervisor:
     def _close(self) -> None:
         """Ends everything; whatever worker is left after an error of ours is killed and reaped."""
         self._workers.close()
+        self._succession.close()
         for listener in self._listeners:
             listener.close()
         if self._control is not None:
             self._control.close()
+        elif self._control_listener is not None:
+            self._control_listener.close()
+        self._surroundings.close()
         self._selector.close()
         self._signals.close()
 

@@ -20,6 +20,7 @@ from wsgisrv.config import Settings
 from wsgisrv.context import RunWorker, WorkerContext
 from wsgisrv.dumpfile import DumpFile
 from wsgisrv.errors import first_line
+from wsgisrv.log_file import LogFile
 from wsgisrv.master import events
 from wsgisrv.master.listeners import Listener
 from wsgisrv.master.reap import Status, exited
@@ -27,6 +28,7 @@ from wsgisrv.master.spawn import Fork
 from wsgisrv.master.stalls import report_block, report_hang, report_last_stacks
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.scoreboard import Real, Scoreboard, State, Word
+from wsgisrv.titles import Titles
 from wsgisrv.tls import TlsFiles
 
 _LOG = logging.getLogger("wsgisrv.master")
@@ -78,6 +80,7 @@ class Workers:
         settings: Settings,
         listeners: Sequence[Listener],
         tls: TlsFiles,
+        log_file: LogFile | None,
     ) -> None:
         """Forks the worker that is wanted.
 
@@ -103,6 +106,8 @@ class Workers:
             listeners=tuple(listener.socket for listener in listeners),
             channel=theirs,
             dump=dump,
+            titles=Titles(settings.proc_name),
+            log_file=log_file,
             tls=tls.contexts,
             scoreboard=self.scoreboard,
             global_conf=self._global_conf,

@@ -43,6 +43,7 @@ def run_worker(context: WorkerContext) -> int:
     faulthandler.register(signal.SIGUSR2, context.dump.fd, all_threads=True)
     slot = context.scoreboard[context.slot]
     slot.reals[Real.BEAT] = time.monotonic()
+    context.titles.show(f"worker {context.worker_id}, generation {context.generation}, booting")
     try:
         worker, hub_name = _boot(context)
     except WsgisrvError as error:

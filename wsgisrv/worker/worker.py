@@ -82,6 +82,7 @@ class Worker(Server):
         self._watchdog.start(describe, all_stacks)
         self.clock.start()
         self._slot.words[Word.STATE] = State.READY
+        self._show("ready")
         for acceptor in self.acceptors:
             acceptor.start()
         self._done.wait()
@@ -90,7 +91,12 @@ class Worker(Server):
     def drain(self) -> None:
         """Accepts no more, closes idle connections, lets requests finish, then ends ``serve``."""
         self._slot.words[Word.STATE] = State.DRAINING
+        self._show("draining")
         super().drain()
+
+    def _show(self, state: str) -> None:
+        context = self._context
+        context.titles.show(f"worker {context.worker_id}, generation {context.generation}, {state}")
 
     def _on_term(self, _signal: int, _frame: FrameType | None) -> None:
         """Runs in: whatever greenlet the signal met; the next tick at the latest sees the timer."""
@@ -114,10 +120,7 @@ class Worker(Server):
         if message.kind is Kind.DRAIN:
             self.drain()
         elif message.kind is Kind.REOPEN:
-            try:
-                self._access_log.reopen()
-            except SystemRefusedError as error:
-                _LOG.error("%s; the old file stays open", error)
+            self._reopen_logs()
         elif message.kind is Kind.DUMP:
             stacks = all_stacks(message.fields["most_bytes"])
             answer = {"token": message.fields["token"], "stacks": stacks}
@@ -126,6 +129,14 @@ class Worker(Server):
             logs.set_level(message.fields["level"], message.fields["logger"])
         elif message.kind is Kind.TLS:
             self.tls = TlsContexts(Material.from_fields(message.fields))
+
+    def _reopen_logs(self) -> None:
+        for log in (self._context.log_file, self._access_log):
+            if log is not None:
+                try:
+                    log.reopen()
+                except SystemRefusedError as error:
+                    _LOG.error("%s; the old file stays open", error)
 
     def _limit_drain(self) -> None:
         """Ends the process at graceful_timeout: there is no master to do it."""

@@ -1,0 +1,184 @@
+"""One master follows another: what this one does with a new master, and with the old one it came from.
+
+Rules: the old master decides. It tells the new one TAKE_OVER once, after which that one alone takes
+commands and owns the pid file and the sockets' files; before, the old one does. An old master that dies
+meanwhile leaves all to the new one. A HUP during an upgrade is the next master's, or this one's if there
+is none. Runs in: master loop.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+from collections.abc import Container, Sequence
+from typing import Protocol
+
+from wsgisrv.channel import Kind, Message
+from wsgisrv.errors import ReloadError
+from wsgisrv.master.commands import Asker
+from wsgisrv.master.handover import Handover, describe
+from wsgisrv.master.listeners import Listener
+from wsgisrv.master.notify import Notifier
+from wsgisrv.master.surroundings import Surroundings
+from wsgisrv.master.upgrades import Upgrades
+
+
+class Master(Protocol):
+    """What the supervisor does when it is told to."""
+
+    def reload(self) -> None:
+        """Begins a new generation."""
+
+    def accept_commands(self) -> None:
+        """Begins to listen on the control socket."""
+
+    def leave_to(self, pid: int, adopted: Container[int]) -> None:
+        """Drains, now that the new master serves on what it has adopted."""
+
+    def stop(self, *, graceful: bool, asked_by: str) -> None:
+        """Begins to stop."""
+
+
+class Succession:
+    """Args:
+    selector: of the master's loop.
+    surroundings: knows who started this master.
+    listeners, control: what is handed to a new one.
+    notifier: tells systemd.
+    master: the supervisor.
+    """
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        surroundings: Surroundings,
+        listeners: Sequence[Listener],
+        control: Listener | None,
+        notifier: Notifier,
+        master: Master,
+    ) -> None:
+        self._selector = selector
+        self._surroundings = surroundings
+        self._listeners = listeners
+        self._control = control
+        self._notifier = notifier
+        self._master = master
+        self._upgrades = Upgrades(
+            selector, self._handover, surroundings.again.directory, self._leave, self._stay
+        )
+        self._hup_waits = False
+        self.is_left = False
+        """Whether a new master serves in the place of this one."""
+        starter = surroundings.starter
+        if starter is not None:
+            selector.register(starter, selectors.EVENT_READ)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a new master is about to be ready."""
+        return self._upgrades.is_under_way
+
+    @property
+    def last(self) -> str:
+        """How the last upgrade ended, "" before there was one."""
+        return self._upgrades.last
+
+    # This master's successor
+
+    def begin(self, asker: Asker | None, boot_timeout: float) -> None:
+        """Runs a new master.
+
+        Raises:
+            WsgisrvError: when that is refused.
+        """
+        if self._surroundings.is_waiting:
+            raise ReloadError("the upgrade that began this master is not complete")
+        self._upgrades.begin(asker, boot_timeout)
+        self._notifier.reloading("upgrading")
+
+    def on_hup(self) -> None:
+        """Reloads, or keeps it for whoever will be master."""
+        if self.is_under_way:
+            self._hup_waits = True
+        else:
+            self._master.reload()
+
+    def cancel(self, reason: str) -> None:
+        """Ends a new master that has not taken over."""
+        self._upgrades.cancel(reason)
+
+    def _handover(self, channel: int, stderr: int) -> Handover:
+        """Runs in: the child."""
+        again = self._surroundings.again
+        control = None
+        if self._control is not None and self._control.socket.fileno() >= 0:
+            control = {**describe(self._control), "option": again.control_option}
+        return Handover(
+            to=os.getpid(),
+            pid=os.getppid(),
+            channel=channel,
+            stderr=stderr,
+            listeners=[describe(listener) for listener in self._listeners],
+            control=control,
+            inherited=list(again.inherited),
+            is_detached=again.is_detached,
+        )
+
+    def _leave(self, ready: Message) -> None:
+        pid = int(ready.fields["pid"])
+        self._notifier.main_pid(pid, str(ready.fields["status"]))
+        self._hand_on_hup(pid)
+        self.is_left = True
+        self._master.leave_to(pid, set(ready.fields["adopted"]))
+
+    def _hand_on_hup(self, pid: int) -> None:
+        if self._hup_waits:
+            self._hup_waits = False
+            self._upgrades.send_hup(pid)
+
+    def _stay(self, reason: str) -> None:
+        self._notifier.ready(f"serving; upgrade failed: {reason}")
+        if self._hup_waits:
+            self._hup_waits = False
+            self._master.reload()
+
+    # Whoever started this master
+
+    def announce(self, status: str) -> None:
+        """The service is ready: tells whoever waits for it."""
+        if self._surroundings.predecessor is None or not self._surroundings.is_waiting:
+            self._notifier.ready(status)
+        self._surroundings.ready(status)
+        self._forget_starter()
+
+    def tick(self) -> None:
+        """Looks what the new master and the starter say, and whether either is gone."""
+        self._upgrades.tick()
+        starter = self._surroundings.starter
+        if starter is None:
+            return
+        said = starter.said()
+        if said is not None and not any(each.kind is Kind.TAKE_OVER for each in said):
+            return
+        self._selector.unregister(starter)
+        if self._surroundings.is_ready:
+            self._surroundings.take_over()
+            self._master.accept_commands()
+        else:
+            self._surroundings.forget_starter()
+            self._master.stop(graceful=False, asked_by="whoever started the service is gone")
+
+    def _forget_starter(self) -> None:
+        """The command that started a daemon waits no longer; an old master has still to hand over."""
+        starter = self._surroundings.starter
+        if starter is not None and self._surroundings.predecessor is None:
+            self._selector.unregister(starter)
+            self._surroundings.forget_starter()
+
+    def close_in_worker(self) -> None:
+        """Lets go of the descriptors. Runs in: the child."""
+        self._upgrades.close_in_worker()
+
+    def close(self) -> None:
+        """Ends a new master that has not taken over."""
+        self._upgrades.close()
