@@ -20,5 +20,7 @@ def factory(global_conf: dict[str, str], app: str, flag: str = "") -> WSGIApplic
             sys.exit()
         if app == "dies":
             os.kill(os.getpid(), signal.SIGKILL)
+        if app == "sleeps":
+            signal.pause()
         return None  # type: ignore[return-value]
     return basic.pid

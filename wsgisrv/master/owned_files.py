@@ -6,7 +6,6 @@ works. Only where the user can change no part of the path root opens it, and giv
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 
@@ -42,17 +41,20 @@ def open_for(identity: Identity | None, path: str, flags: int, mode: int) -> int
 
 
 def _may_change(path: str, identity: Identity) -> bool:
-    """Whether the user could put something else in the place of any part of the path."""
+    """Whether the user, whom this process acts as, could put something else in the place of any part of it."""
     directory = os.path.realpath(os.path.dirname(path))
+    entry: os.stat_result | None = None  # in the directory
     while True:
-        with contextlib.suppress(OSError):
-            if os.stat(directory).st_uid == identity.uid:
-                return True
-        if os.access(directory, os.W_OK, effective_ids=True):
+        found = os.stat(directory)
+        if found.st_uid == identity.uid:
+            return True
+        # In a sticky directory, as /tmp, an entry is its owner's alone.
+        is_kept = entry is not None and found.st_mode & stat.S_ISVTX
+        if os.access(directory, os.W_OK, effective_ids=True) and not is_kept:
             return True
         if directory == "/":
             return False
-        directory = os.path.dirname(directory)
+        entry, directory = found, os.path.dirname(directory)
 
 
 def open_log(identity: Identity | None, path: str, option: str) -> int:

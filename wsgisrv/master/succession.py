@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import os
 import selectors
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from wsgisrv.channel import Kind, Message
+from wsgisrv.control import Fields
 from wsgisrv.errors import ReloadError
 from wsgisrv.master.commands import Asker
+from wsgisrv.master.control_server import ControlServer
 from wsgisrv.master.handover import Handover, describe
 from wsgisrv.master.listeners import Listener
 from wsgisrv.master.notify import Notifier
@@ -26,14 +28,14 @@ from wsgisrv.master.upgrades import Upgrades
 class Master(Protocol):
     """What the supervisor does when it is told to."""
 
+    def listeners(self) -> Sequence[Listener]:
+        """Returns what it listens on."""
+
     def reload(self) -> None:
         """Begins a new generation."""
 
-    def accept_commands(self) -> None:
-        """Begins to listen on the control socket."""
-
-    def leave_to(self, pid: int, adopted: Container[int]) -> None:
-        """Drains, now that the new master serves on what it has adopted."""
+    def leave(self) -> None:
+        """Drains, now that a new master serves."""
 
     def stop(self, *, graceful: bool, asked_by: str) -> None:
         """Begins to stop."""
@@ -41,47 +43,44 @@ class Master(Protocol):
 
 class Succession:
     """Args:
+    master: the supervisor.
     selector: of the master's loop.
     surroundings: knows who started this master.
-    listeners, control: what is handed to a new one.
+    control: begins to accept when this master takes commands, and ends when a new one does.
     notifier: tells systemd.
-    master: the supervisor.
     """
 
     def __init__(
         self,
+        master: Master,
         selector: selectors.BaseSelector,
         surroundings: Surroundings,
-        listeners: Sequence[Listener],
-        control: Listener | None,
+        control: ControlServer,
         notifier: Notifier,
-        master: Master,
     ) -> None:
+        self._master = master
         self._selector = selector
         self._surroundings = surroundings
-        self._listeners = listeners
         self._control = control
         self._notifier = notifier
-        self._master = master
         self._upgrades = Upgrades(
             selector, self._handover, surroundings.again.directory, self._leave, self._stay
         )
         self._hup_waits = False
-        self.is_left = False
-        """Whether a new master serves in the place of this one."""
-        starter = surroundings.starter
-        if starter is not None:
-            selector.register(starter, selectors.EVENT_READ)
+        if not surroundings.is_waiting:
+            control.begin()
+        if surroundings.starter is not None:
+            selector.register(surroundings.starter, selectors.EVENT_READ)
 
     @property
     def is_under_way(self) -> bool:
         """Whether a new master is about to be ready."""
         return self._upgrades.is_under_way
 
-    @property
-    def last(self) -> str:
-        """How the last upgrade ended, "" before there was one."""
-        return self._upgrades.last
+    def status(self) -> Fields:
+        """Returns how upgrades stand, for the status."""
+        state = "under way" if self._upgrades.is_under_way else "none"
+        return {"upgrade": state, "last_upgrade": self._upgrades.last}
 
     # This master's successor
 
@@ -111,14 +110,14 @@ class Succession:
         """Runs in: the child."""
         again = self._surroundings.again
         control = None
-        if self._control is not None and self._control.socket.fileno() >= 0:
-            control = {**describe(self._control), "option": again.control_option}
+        if self._control.listener is not None:
+            control = {**describe(self._control.listener), "option": again.control_option}
         return Handover(
             to=os.getpid(),
             pid=os.getppid(),
             channel=channel,
             stderr=stderr,
-            listeners=[describe(listener) for listener in self._listeners],
+            listeners=[describe(listener) for listener in self._master.listeners()],
             control=control,
             inherited=list(again.inherited),
             is_detached=again.is_detached,
@@ -128,8 +127,14 @@ class Succession:
         pid = int(ready.fields["pid"])
         self._notifier.main_pid(pid, str(ready.fields["status"]))
         self._hand_on_hup(pid)
-        self.is_left = True
-        self._master.leave_to(pid, set(ready.fields["adopted"]))
+        adopted = set(ready.fields["adopted"])
+        for listener in self._master.listeners():
+            if listener.socket.fileno() in adopted:
+                listener.inode = 0
+        control = self._control.listener
+        if control is not None and control.socket.fileno() in adopted:
+            self._control.disown()
+        self._master.leave()
 
     def _hand_on_hup(self, pid: int) -> None:
         if self._hup_waits:
@@ -163,7 +168,7 @@ class Succession:
         self._selector.unregister(starter)
         if self._surroundings.is_ready:
             self._surroundings.take_over()
-            self._master.accept_commands()
+            self._control.begin()
         else:
             self._surroundings.forget_starter()
             self._master.stop(graceful=False, asked_by="whoever started the service is gone")

@@ -16,24 +16,24 @@ import secrets
 import selectors
 import signal
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from wsgisrv import __version__, logs
 from wsgisrv.channel import Kind, Message
 from wsgisrv.config import Settings
 from wsgisrv.context import RunWorker
 from wsgisrv.control import Fields
-from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, WsgisrvError
+from wsgisrv.errors import BootError, ReloadError, WsgisrvError
 from wsgisrv.master import events
 from wsgisrv.master.commands import Asker, Commands
 from wsgisrv.master.control_server import ControlServer
-from wsgisrv.master.cpus import usable_cpus
 from wsgisrv.master.dumps import Dumps
 from wsgisrv.master.listeners import Listener
 from wsgisrv.master.member import State
 from wsgisrv.master.notify import Notifier
+from wsgisrv.master.policy import error_of, policy_of
 from wsgisrv.master.reap import Status, in_words
-from wsgisrv.master.roster import MOST_WORKERS, Roster
+from wsgisrv.master.roster import Roster
 from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.spawn import Fork, spawn
 from wsgisrv.master.status import worker_status
@@ -78,7 +78,6 @@ class Supervisor:
         self._settings = [settings]  # by version: the index here
         self._tls = [tls]  # likewise
         self._listeners = listeners
-        self._control_listener = control
         self._reload_settings = reload_settings
         self._signals = signals
         self._selector = selectors.DefaultSelector()
@@ -86,20 +85,18 @@ class Supervisor:
             run_worker, fork, self._selector, global_conf, self._close_in_worker
         )
         self._roster = Roster(
-            _policy(settings, 0), time.monotonic(), secrets.randbelow(1000) / 1000
+            policy_of(settings, 0), time.monotonic(), secrets.randbelow(1000) / 1000
         )
         self._notifier = Notifier(os.environ)
         self._started = time.monotonic()
         self._last_reload = ""
         self._dumps = Dumps(self._workers)
         self._commands = Commands(self)
-        self._control: ControlServer | None = None
+        self._control = ControlServer(control, self._selector, self._commands.obey, time.monotonic)
         self._surroundings = surroundings or Surroundings()
         self._succession = Succession(
-            self._selector, self._surroundings, listeners, control, self._notifier, self
+            self, self._selector, self._surroundings, self._control, self._notifier
         )
-        if not self._surroundings.is_waiting:
-            self.accept_commands()
         self._events: collections.deque[events.Event] = collections.deque()
         self._acting = False
         self._stops_asked = 0
@@ -125,13 +122,13 @@ class Supervisor:
                 self._read_beats()
                 self._renew_certificates()
                 self._tell(events.Ticked())
-                self._surroundings.show(f"generation {self._roster.generation}, {self._state()}")
+                self._show()
                 if self._halt is None:
                     self._sleep()
         finally:
             self._close()
         if self._halt.exit_code:
-            raise _error_of(self._halt)
+            raise error_of(self._halt)
         return 0
 
     # The loop's parts
@@ -142,10 +139,19 @@ class Supervisor:
         for key, mask in self._selector.select(max(due - now, 0.0)):
             if key.data is not None:  # a control connection; all else is looked at in any case
                 key.data(mask)
-        if self._control is not None:
-            self._control.expire()
+        self._control.expire()
         self._dumps.tick()
         self._succession.tick()
+
+    def _show(self) -> None:
+        roster = self._roster
+        if self._stops_asked or self._succession.is_under_way:
+            state = "stopping" if self._stops_asked else "upgrading"
+        elif roster.reload_version is not None:
+            state = "reloading"
+        else:
+            state = "serving" if roster.is_serving else "starting"
+        self._surroundings.show(f"generation {roster.generation}, {state}")
 
     def _tell(self, event: events.Event) -> None:
         self._events.append(event)
@@ -245,35 +251,14 @@ class Supervisor:
             raise ReloadError("a generation of workers is not ready yet")
         self._succession.begin(asker, self._settings[self._roster.policy.version].boot_timeout)
 
-    def accept_commands(self) -> None:
-        """Begins to listen on the control socket."""
-        if self._control is None and self._control_listener is not None:
-            self._control = ControlServer(
-                self._control_listener, self._selector, self._commands.obey, time.monotonic
-            )
+    def listeners(self) -> Sequence[Listener]:
+        """Returns what this master listens on."""
+        return self._listeners
 
-    def leave_to(self, pid: int, adopted: Container[int]) -> None:
-        """Drains, now that the new master serves.
-
-        Args:
-            adopted: descriptors of the listeners that it goes on with.
-        """
-        for listener in self._listeners:
-            if listener.socket.fileno() in adopted:
-                listener.inode = 0
-        if self._control is not None and self._control.fileno() in adopted:
-            self._control.disown()
+    def leave(self) -> None:
+        """Drains: another master serves."""
         self._stops_asked += 1
         self._tell(events.StopRequested(graceful=True))
-
-    def _state(self) -> str:
-        if self._succession.is_left or self._stops_asked:
-            return "stopping"
-        if self._succession.is_under_way:
-            return "upgrading"
-        if self._roster.reload_version is not None:
-            return "reloading"
-        return "serving" if self._roster.is_serving else "starting"
 
     def status(self) -> Fields:
         """Returns how service and workers stand (wsgisrv.master.status)."""
@@ -285,8 +270,7 @@ class Supervisor:
             "pid": os.getpid(),
             "uptime": round(now - self._started, 1),
             "state": "stopping" if self._stops_asked else "serving",
-            "upgrade": "under way" if self._succession.is_under_way else "none",
-            "last_upgrade": self._succession.last,
+            **self._succession.status(),
             "generation": self._roster.generation,
             "addresses": self._addresses(self._roster.policy.version),
             "workers_wanted": self._roster.latest_policy.workers,
@@ -327,7 +311,7 @@ class Supervisor:
     def begin_reload(self, version: int) -> None:
         """Begins a new generation with the settings of ``version``, or queues it."""
         self._notifier.reloading()
-        self._tell(events.ReloadRequested(_policy(self._settings[version], version)))
+        self._tell(events.ReloadRequested(policy_of(self._settings[version], version)))
 
     def scale(self, workers: int) -> None:
         """Wants so many workers, in this generation and one that is about to serve."""
@@ -391,10 +375,7 @@ class Supervisor:
 
     def _close_in_worker(self) -> None:
         """Runs in: the child."""
-        if self._control is not None:
-            self._control.close_in_worker()
-        elif self._control_listener is not None:
-            self._control_listener.socket.close()
+        self._control.close_in_worker()
         self._succession.close_in_worker()
         self._surroundings.close_in_worker()
         self._selector.close()
@@ -436,29 +417,7 @@ class Supervisor:
         self._succession.close()
         for listener in self._listeners:
             listener.close()
-        if self._control is not None:
-            self._control.close()
-        elif self._control_listener is not None:
-            self._control_listener.close()
+        self._control.close()
         self._surroundings.close()
         self._selector.close()
         self._signals.close()
-
-
-def _policy(settings: Settings, version: int) -> events.Policy:
-    return events.Policy(
-        version=version,
-        workers=settings.workers or min(usable_cpus(), MOST_WORKERS),
-        boot_timeout=settings.boot_timeout,
-        worker_timeout=settings.worker_timeout,
-        graceful_timeout=settings.graceful_timeout,
-        max_requests=settings.max_requests,
-        max_requests_jitter=settings.max_requests_jitter,
-        max_worker_lifetime=settings.max_worker_lifetime,
-        max_worker_lifetime_jitter=settings.max_worker_lifetime_jitter,
-        max_worker_rss_bytes=settings.max_worker_rss_bytes,
-    )
-
-
-def _error_of(halt: events.Halt) -> WsgisrvError:
-    return BY_EXIT_CODE.get(halt.exit_code, BootError)(halt.reason)
