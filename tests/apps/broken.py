@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 from pathlib import Path
@@ -12,8 +13,13 @@ from tests.apps import basic
 
 
 def factory(global_conf: dict[str, str], app: str, flag: str = "") -> WSGIApplication:
-    """Fails as ``app`` says, if ``flag`` names no file or one that is there; else serves hello."""
-    if not flag or Path(flag).exists():
+    """Fails as ``app`` says, if ``flag`` names no file or one that is there; else serves hello.
+
+    ``waits`` does not fail: it loads when the file is gone.
+    """
+    while app == "waits" and Path(flag).exists():
+        select.select([], [], [], 0.02)
+    if app != "waits" and (not flag or Path(flag).exists()):
         if app == "raises":
             raise RuntimeError("the app's own trouble")
         if app == "exits":

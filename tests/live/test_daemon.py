@@ -26,6 +26,7 @@ from tests.support.daemons import (
     daemon,
     readable_by_all,
     start,
+    wait_empty,
     wait_gone,
     wait_text,
 )
@@ -137,10 +138,7 @@ def test_the_pid_file_of_a_killed_master_is_replaced(tmp_path: Path) -> None:
         pid, session = service.pid, service.session
         service.signal(signal.SIGKILL)
         wait_gone(pid)
-        until = time.monotonic() + DEADLINE
-        while group_of(session):
-            assert time.monotonic() < until
-            select.select([], [], [], 0.02)
+        wait_empty(session)
         assert service.pid == pid  # still there
         with daemon(tmp_path) as second:
             assert second.pid != pid
@@ -249,14 +247,12 @@ def test_a_full_disk_for_the_logs_never_stops_serving(tmp_path: Path) -> None:
 def test_usr1_and_logs_reopen_let_a_rotated_log_go_in_master_and_workers(tmp_path: Path) -> None:
     with daemon(tmp_path) as service:
         client = service.connect()
-        for turn, reopen in enumerate(
-            (
-                lambda: service.signal(signal.SIGUSR1),
-                lambda: wsgisrv("logs-reopen", "--control-socket", service.control),
-            )
-        ):
-            old = service.log_file.rename(tmp_path / f"old.{turn}")
-            reopen()
+        for by_command in (False, True):
+            old = service.log_file.rename(tmp_path / f"old.{by_command}")
+            if by_command:
+                assert wsgisrv("logs-reopen", "--control-socket", service.control).returncode == 0
+            else:
+                service.signal(signal.SIGUSR1)
             service.wait_log("log files reopened")
             (worker,) = answer_of(service.control, "status")["workers"]
             for pid in (service.pid, worker["pid"]):
@@ -309,13 +305,14 @@ def test_master_and_workers_become_the_user_and_keep_what_was_opened() -> None:
         home = top / "nobodys"
         home.mkdir()
         os.chown(home, nobody.pw_uid, nobody.pw_gid)
-        options = {"user": "nobody", "access_log": home / "access.log"}
-        with daemon(home, within=readable_by_all(), **options) as service:
+        log = home / "access.log"
+        within = readable_by_all()
+        with daemon(home, within=within, user="nobody", access_log=log) as service:
             client = service.connect()
             (worker,) = answer_of(service.control, "status")["workers"]
             for pid in (service.pid, worker["pid"]):
                 assert ids_of(pid) == ({nobody.pw_uid}, {nobody.pw_gid})
-            for path in (service.pid_file, service.log_file, home / "access.log", service.control):
+            for path in (service.pid_file, service.log_file, log, service.control):
                 assert os.stat(path).st_uid == nobody.pw_uid
             old = service.log_file.rename(home / "old")
             service.signal(signal.SIGUSR1)

@@ -86,6 +86,14 @@ def wait_gone(pid: int) -> None:
         os.close(fd)
 
 
+def wait_empty(session: int) -> None:
+    """Waits until no process of a session is left."""
+    until = time.monotonic() + DEADLINE
+    while left := group_of(session):
+        assert time.monotonic() < until, f"{left} are still there"
+        select.select([], [], [], 0.02)
+
+
 def command_of(directory: Path, app: str = "tests.apps.basic:pid", **options: Any) -> list[str]:
     """Returns a command that serves ``module:app`` on a free port, with its files in ``directory``."""
     module, _, name = app.partition(":")
@@ -170,6 +178,7 @@ def daemon(
         yield service
         if service.pid_file.exists() and service.pid_file.read_text():
             service.stop()
+            wait_empty(service.session)  # an old master may still drain
     finally:
         left = _end(group_of(service.session))
     assert not left, f"processes were left: {left}\n{service.log}"

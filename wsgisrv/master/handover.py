@@ -37,6 +37,7 @@ class Handover:
         listeners, control: as ``describe`` has them; control None for none.
         inherited: addresses that came from systemd, with their names.
         is_detached: whether the service is a daemon already.
+        line: where the new master writes its pid for a stand-in (wsgisrv.master.stand_in); -1 for none.
     """
 
     to: int
@@ -47,11 +48,13 @@ class Handover:
     control: dict[str, Any] | None
     inherited: list[tuple[str, str]]
     is_detached: bool
+    line: int
 
     def descriptors(self) -> list[int]:
         """Returns what the new master must inherit, beside the standard streams."""
         sockets = [*self.listeners, *([self.control] if self.control else [])]
-        return [self.channel, self.stderr, *(int(each["fd"]) for each in sockets)]
+        line = [self.line] if self.line >= 0 else []
+        return [self.channel, self.stderr, *line, *(int(each["fd"]) for each in sockets)]
 
 
 def describe(listener: Listener) -> dict[str, Any]:
@@ -73,6 +76,7 @@ class Predecessor:
         self.starter = Starter(Channel(socket.socket(fileno=handover.channel)))
         self.inherited = [(str(address), str(name)) for address, name in handover.inherited]
         self.is_detached = handover.is_detached
+        self.line = handover.line
         self._stderr = handover.stderr
         self._inodes: list[tuple[Listener, int]] = []
         self._adopted: list[Listener] = []
@@ -135,6 +139,8 @@ class Predecessor:
 
     def hand_over(self) -> None:
         """The old master has let go: the files of its unix sockets are this one's."""
+        if self.line >= 0:
+            os.write(self.line, f"{os.getpid()}\n".encode())
         for listener, inode in self._inodes:
             if listener.socket.fileno() >= 0:
                 listener.inode = inode

@@ -41,11 +41,15 @@ def open_for(identity: Identity | None, path: str, flags: int, mode: int) -> int
 
 
 def _may_change(path: str, identity: Identity) -> bool:
-    """Whether the user, whom this process acts as, could put something else in the place of any part of it."""
+    """Whether the user, whom this process acts as, could put something else in any part's place."""
     directory = os.path.realpath(os.path.dirname(path))
     entry: os.stat_result | None = None  # in the directory
     while True:
-        found = os.stat(directory)
+        try:
+            found = os.stat(directory)
+        except PermissionError:  # the user cannot even get there
+            entry, directory = None, os.path.dirname(directory)
+            continue
         if found.st_uid == identity.uid:
             return True
         # In a sticky directory, as /tmp, an entry is its owner's alone.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -21,8 +22,12 @@ from wsgisrv.master.control_server import ControlServer
 from wsgisrv.master.handover import Handover, describe
 from wsgisrv.master.listeners import Listener
 from wsgisrv.master.notify import Notifier
+from wsgisrv.master.signals import SignalPipe
+from wsgisrv.master.stand_in import StandIn
 from wsgisrv.master.surroundings import Surroundings
 from wsgisrv.master.upgrades import Upgrades
+
+_NO_LINE = (-1, -1)
 
 
 class Master(Protocol):
@@ -67,6 +72,9 @@ class Succession:
             selector, self._handover, surroundings.again.directory, self._leave, self._stay
         )
         self._hup_waits = False
+        self._stand_in: StandIn | None = None
+        inherited = surroundings.predecessor.line if surroundings.predecessor is not None else -1
+        self._line = (-1, inherited)  # to read and to write
         if not surroundings.is_waiting:
             control.begin()
         if surroundings.starter is not None:
@@ -92,6 +100,8 @@ class Succession:
         """
         if self._surroundings.is_waiting:
             raise ReloadError("the upgrade that began this master is not complete")
+        if self._is_waited_for() and self._line == _NO_LINE:
+            self._line = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._upgrades.begin(asker, boot_timeout)
         self._notifier.reloading("upgrading")
 
@@ -101,6 +111,29 @@ class Succession:
             self._hup_waits = True
         else:
             self._master.reload()
+
+    def _is_waited_for(self) -> bool:
+        """Whether somebody takes this process's end for the service's."""
+        is_systemds = "NOTIFY_SOCKET" in os.environ
+        return os.getpid() == 1 or not (self._surroundings.again.is_detached or is_systemds)
+
+    def forwards(self, number: signal.Signals) -> bool:
+        """Passes a signal on, once a new master serves in the place of one that others wait for."""
+        if self._stand_in is None or number == signal.SIGCHLD:
+            return False
+        self._stand_in.forward(number)
+        return True
+
+    def rest(self, signals: SignalPipe) -> int:
+        """Waits, in the place of the master that serves now, for its end.
+
+        Returns:
+            The exit code: 0 where nobody waits for this process.
+        """
+        if self._stand_in is None:
+            return 0
+        self._surroundings.show("stand-in")
+        return self._stand_in.run(signals)
 
     def cancel(self, reason: str) -> None:
         """Ends a new master that has not taken over."""
@@ -121,6 +154,7 @@ class Succession:
             control=control,
             inherited=list(again.inherited),
             is_detached=again.is_detached,
+            line=self._line[1],
         )
 
     def _leave(self, ready: Message) -> None:
@@ -134,6 +168,9 @@ class Succession:
         control = self._control.listener
         if control is not None and control.socket.fileno() in adopted:
             self._control.disown()
+        if self._line[0] >= 0:
+            os.close(self._line[1])
+            self._stand_in = StandIn(pid, self._line[0])
         self._master.leave()
 
     def _hand_on_hup(self, pid: int) -> None:
@@ -182,6 +219,10 @@ class Succession:
 
     def close_in_worker(self) -> None:
         """Lets go of the descriptors. Runs in: the child."""
+        if self._stand_in is None:
+            for fd in self._line:
+                if fd >= 0:
+                    os.close(fd)
         self._upgrades.close_in_worker()
 
     def close(self) -> None:

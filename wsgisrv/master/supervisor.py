@@ -55,7 +55,7 @@ class Supervisor:
     global_conf: for the paste file.
     fork: makes a child; ``spawn`` but for tests of a kernel that refuses.
     tls: the certificates, read already.
-    signals: caught already, from before the listeners were bound; closed when ``run`` ends.
+    signals: caught already, from before the listeners were bound.
     surroundings: who started this master, its pid file and log file; closed when ``run`` ends.
     control: the control socket, or None for a service without; closed when ``run`` ends. Heard when the
         predecessor has handed over.
@@ -129,7 +129,7 @@ class Supervisor:
             self._close()
         if self._halt.exit_code:
             raise error_of(self._halt)
-        return 0
+        return self._succession.rest(self._signals)
 
     # The loop's parts
 
@@ -213,6 +213,8 @@ class Supervisor:
     # Signals
 
     def _on_signal(self, number: signal.Signals) -> None:
+        if self._succession.forwards(number):
+            return
         if number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             graceful = number != signal.SIGQUIT and not self._stops_asked
             self.stop(graceful=graceful, asked_by=number.name)
@@ -420,4 +422,3 @@ class Supervisor:
         self._control.close()
         self._surroundings.close()
         self._selector.close()
-        self._signals.close()
