@@ -40,7 +40,8 @@ class Settings:
     bind: tuple[str, ...] = option(
         ("127.0.0.1:8080",),
         "Address to listen on: host:port, [v6]:port, unix:/path or fd://N; may be given more than"
-        " once. Sockets handed over by systemd (LISTEN_FDS) take the place of the default.",
+        " once. Sockets handed over by systemd (LISTEN_FDS) take the place of the default, and are served"
+        " beside what is given here; fd://NAME takes those with that FileDescriptorName= only.",
         metavar="ADDR",
     )
     bind_timeout: float = option(

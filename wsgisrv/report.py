@@ -20,7 +20,7 @@ def status_text(answer: Fields) -> str:
     upgrade = [f"upgrade: {answer['upgrade']}{_last(answer['last_upgrade'])}"]
     head = [
         f"{master}, {answer['state']} for {duration(answer['uptime'])}",
-        f"addresses: {', '.join(answer['addresses'])}",
+        f"addresses: {', '.join(_named(answer))}",
         f"{wanted}, reload: {answer['reload']}{last}",
         *(upgrade if answer["upgrade"] != "none" or answer["last_upgrade"] else ()),
     ]
@@ -29,6 +29,11 @@ def status_text(answer: Fields) -> str:
 
 def _last(outcome: str) -> str:
     return f" (last: {outcome})" if outcome else ""
+
+
+def _named(answer: Fields) -> Iterator[str]:
+    for address, name in zip(answer["addresses"], answer["names"], strict=True):
+        yield f"{address} ({name})" if name else address
 
 
 def _row(worker: Fields) -> list[str]:

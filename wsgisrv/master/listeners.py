@@ -58,6 +58,7 @@ class Listener:
     path: str = ""
     inode: int = 0
     address: str = ""  # as it stands in bind
+    name: str = ""  # that systemd gave it (FileDescriptorName=)
 
     def close(self) -> None:
         """Closes it and removes the file, unless somebody has put another one in its place."""
@@ -145,6 +146,38 @@ def inherited_listeners(environ: MutableMapping[str, str]) -> list[tuple[str, st
     found = range(int(count))
     names += [""] * len(found)
     return [(f"fd://{_FIRST_LISTEN_FD + index}", names[index]) for index in found]
+
+
+def choose_addresses(
+    given: Sequence[str] | None, inherited: Sequence[tuple[str, str]], default: Sequence[str]
+) -> list[str]:
+    """Returns what to listen on.
+
+    Args:
+        given: ``bind`` if it was given; it may name an inherited socket as ``fd://NAME``.
+        inherited: address and name of the sockets from systemd: all of them are taken, unless ``given``
+            names some of them.
+        default: without either.
+
+    Raises:
+        ConfigError: for a name that no socket has.
+    """
+    if given is None:
+        return [address for address, _ in inherited] or [*default]
+    chosen: list[str] = []
+    named: set[str] = set()
+    for address in given:
+        name = address.removeprefix("fd://")
+        same = [each for each, has in inherited if address in (each, f"fd://{has}")]
+        if not same and address.startswith("fd://") and not name.isdecimal():
+            known = ", ".join(has for _, has in inherited if has) or "none with a name"
+            raise ConfigError(
+                f"bind {address}: N is a file descriptor's number, or the name of a socket from systemd:"
+                f" {known}; {_ALLOWED}"
+            )
+        named.update(same)
+        chosen += same or [address]
+    return [*([] if named else [each for each, _ in inherited]), *chosen]
 
 
 def _patiently(bind: Callable[[], Listener], address: str, until: float, wait: Wait) -> Listener:

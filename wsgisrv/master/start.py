@@ -24,7 +24,12 @@ from wsgisrv.master.daemon import detach
 from wsgisrv.master.handover import Predecessor
 from wsgisrv.master.identity import Identity
 from wsgisrv.master.limits import raise_nofile
-from wsgisrv.master.listeners import Listener, inherited_listeners, open_listeners
+from wsgisrv.master.listeners import (
+    Listener,
+    choose_addresses,
+    inherited_listeners,
+    open_listeners,
+)
 from wsgisrv.master.owned_files import open_log
 from wsgisrv.master.pid_file import PidFile
 from wsgisrv.master.signals import SignalPipe, StopAskedError
@@ -185,22 +190,26 @@ class _Opening:
         )
 
     def _listeners(self, signals: SignalPipe) -> list[Listener]:
-        settings, found = self._settings, self._found
-        inherited = [address for address, _name in self._inherited]
-        wanted = settings.bind if "bind" in found.given or not inherited else ()
+        settings = self._settings
+        addresses = choose_addresses(
+            settings.bind if "bind" in self._found.given else None, self._inherited, settings.bind
+        )
         options = SocketOptions.of(settings)
         if self._identity is not None and not options.unix_owner:
             owner = f"{self._identity.uid}:{self._identity.gid}"
             options = dataclasses.replace(options, unix_owner=owner)
         known = self._predecessor.known if self._predecessor is not None else {}
         listeners = open_listeners(
-            [*inherited, *wanted],
+            addresses,
             backlog=settings.backlog,
             timeout=settings.bind_timeout,
             wait=signals.wait,
             options=options,
             known=known,
         )
+        names = dict(self._inherited)
+        for listener in listeners:
+            listener.name = names.get(listener.address, "")
         if self._predecessor is not None:
             self._predecessor.adopt(listeners)
         return listeners

@@ -135,7 +135,10 @@ class Supervisor:
 
     def _sleep(self) -> None:
         now = time.monotonic()
-        due = min(self._roster.next_deadline(now), self._dumps.deadline() or now + 1.0)
+        due = min(
+            self._roster.next_deadline(now), self._dumps.deadline() or now + 1.0,
+            self._notifier.due(now),
+        )  # fmt: skip
         for key, mask in self._selector.select(max(due - now, 0.0)):
             if key.data is not None:  # a control connection; all else is looked at in any case
                 key.data(mask)
@@ -194,8 +197,10 @@ class Supervisor:
                 handle.failure = (int(message.fields["exit_code"]), str(message.fields["reason"]))
 
     def _read_beats(self) -> None:
-        for beat in self._workers.beats():
+        beats = list(self._workers.beats())
+        for beat in beats:
             self._tell(beat)
+        self._notifier.watch((beat.at for beat in beats), time.monotonic())
         self._workers.report_blocks()
         for measured in self._workers.measured():
             self._tell(measured)
@@ -275,6 +280,7 @@ class Supervisor:
             **self._succession.status(),
             "generation": self._roster.generation,
             "addresses": self._addresses(self._roster.policy.version),
+            "names": [listener.name for listener in self._listeners],
             "workers_wanted": self._roster.latest_policy.workers,
             "reload": "none" if version is None else "under way",
             "last_reload": self._last_reload,
