@@ -2,7 +2,8 @@
 
 Rules: both ends are non-blocking and nobody waits for the other; EOF means that the other side died.
 READY, FAILED and STACKS go up to the master; DRAIN, REOPEN, DUMP, TLS, SETTINGS and LOG_LEVEL go down to a
-worker.
+worker. A new master and whoever started it speak over such a pair as well: READY and FAILED go up,
+TAKE_OVER down.
 Must not import eventlet: a worker's hub watches ``fileno()`` and calls ``receive()``.
 
 Facts about stream socket pairs: a message is small and the peer reads whenever it is awake, so a full
@@ -29,6 +30,7 @@ class Kind(enum.Enum):
     DUMP = "dump"  # master -> worker: send every stack; fields: token, most_bytes
     STACKS = "stacks"  # worker -> master: they are these; fields: token, stacks
     LOG_LEVEL = "log_level"  # master -> worker: log from here on; fields: level, logger
+    TAKE_OVER = "take_over"  # old master -> new one: all is yours
     TLS = "tls"  # master -> worker: other certificates; fields: server, and tls.Material's
     SETTINGS = "settings"  # master -> worker: these hold from now on; fields: each mutable option
 

@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from oslo_config import cfg
 
@@ -21,7 +22,7 @@ from wsgisrv.context import WorkerContext
 from wsgisrv.errors import SystemRefusedError, UsageError, WsgisrvError, first_line
 from wsgisrv.layout import Layout
 from wsgisrv.operate import OPERATIONS, operate
-from wsgisrv.options import Loaded, load, mutated
+from wsgisrv.options import Loaded, load, mutated, with_absolute_files
 
 _LOG = logging.getLogger("wsgisrv")
 _UNEXPECTED = 70  # sysexits.h, EX_SOFTWARE
@@ -103,6 +104,7 @@ def _serve(args: Sequence[str]) -> int:
         metavar="PASTE_INI[#APP]",
         help="Paste file to serve and the section in it, main by default.",
     )
+    args = with_absolute_files(args)
 
     def loaded() -> Loaded:
         found = load(
@@ -129,6 +131,7 @@ def _demo(args: Sequence[str]) -> int:
         " directory.",
     )
     paste_config = str(Path(__file__).parent / "demo" / "api-paste.ini")
+    args = with_absolute_files(args)
 
     def loaded() -> Loaded:
         found = load(
@@ -169,70 +172,25 @@ COMMANDS: Mapping[str, Command] = {
 
 
 def _run(
-    loaded: Callable[[], Loaded], global_conf: Callable[[Mapping[str, str]], dict[str, str]]
+    loaded: Callable[[], Loaded], global_conf: Callable[[Mapping[str, Any]], dict[str, str]]
 ) -> int:
-    """Binds, forks and supervises until told to stop.
+    """Serves until told to stop.
 
     Args:
         loaded: reads the configuration, now and on every reload.
         global_conf: what the command adds to the paste file's [DEFAULT], out of its own options.
     """
-    from wsgisrv.master.control_socket import open_control_socket
-    from wsgisrv.master.listener_sets import ListenerSet
-    from wsgisrv.master.listeners import inherited_listeners
-    from wsgisrv.master.reloads import Version
-    from wsgisrv.master.signals import SignalPipe, StopAskedError
-    from wsgisrv.master.supervisor import Supervisor
+    from wsgisrv.master.start import Start, start
 
-    inherited = tuple(inherited_listeners(os.environ))
-
-    found = fresh = loaded()
-
-    def read() -> Layout:
-        nonlocal fresh
-        fresh = loaded()
-        return _checked(fresh, inherited)
-
-    def mutate() -> Layout:
-        nonlocal found
-        found = mutated(found, fresh)
-        return _layout_of(found, inherited)
-
-    logs.setup(found.settings.log_level)
-    first = Version.read(_checked(found, inherited))
-    settings = first.layout.settings
-    added = global_conf(found.extra)
-    signals = SignalPipe()
-    signals.install()
-    try:
-        listeners = ListenerSet.open(first.layout.servers, {}, settings.bind_timeout, signals.wait)
-    except StopAskedError:
-        return 0
-    try:
-        control = open_control_socket(settings.control_socket, os.environ)
-    except WsgisrvError:
-        for listener in listeners.all():
-            listener.close()
-        raise
-    supervisor = Supervisor(
-        first,
-        listeners,
-        _run_worker,
-        reload_settings=read,
-        mutate=mutate,
-        global_conf=added,
-        signals=signals,
-        control=control,
-    )
-    return supervisor.run()
+    return start(Start(loaded, _checked, _layout_of, mutated, global_conf, _run_worker))
 
 
-def _checked(found: Loaded, inherited: tuple[str, ...]) -> Layout:
+def _checked(found: Loaded, inherited: Sequence[tuple[str, str]]) -> Layout:
     """Returns the layout of a service that can be served, at the start and on every reload.
 
     Args:
-        inherited: addresses of sockets that were handed over; they take the place of the default. Where
-            there are several servers, each names its own.
+        inherited: addresses and names of sockets that were handed over; they take the place of the
+            default. Where there are several servers, each names its own.
 
     Raises:
         UsageError: when there is nothing to serve.
@@ -253,11 +211,23 @@ def _checked(found: Loaded, inherited: tuple[str, ...]) -> Layout:
     return layout
 
 
-def _layout_of(found: Loaded, inherited: tuple[str, ...]) -> Layout:
+def _layout_of(found: Loaded, inherited: Sequence[tuple[str, str]]) -> Layout:
+    from wsgisrv.master.listeners import choose_addresses
+
     if found.sections:
-        return Layout.of(found.settings, found.sections)
-    named = found.settings.bind if "bind" in found.given or not inherited else ()
-    return Layout.single(dataclasses.replace(found.settings, bind=(*inherited, *named)))
+        sections = {
+            name: {
+                **section,
+                "bind": tuple(choose_addresses(section["bind"], inherited, (), False)),
+            }
+            if "bind" in section
+            else section
+            for name, section in found.sections.items()
+        }
+        return Layout.of(found.settings, sections)
+    given = found.settings.bind if "bind" in found.given else None
+    bind = tuple(choose_addresses(given, inherited, found.settings.bind))
+    return Layout.single(dataclasses.replace(found.settings, bind=bind))
 
 
 def _run_worker(context: WorkerContext) -> int:

@@ -63,7 +63,8 @@ class Settings:
     bind: tuple[str, ...] = option(
         ("127.0.0.1:8080",),
         "Address to listen on: host:port, [v6]:port, unix:/path or fd://N; may be given more than"
-        " once. Sockets handed over by systemd (LISTEN_FDS) take the place of the default.",
+        " once. Sockets handed over by systemd (LISTEN_FDS) take the place of the default, and are served"
+        " beside what is given here; fd://NAME takes those with that FileDescriptorName= only.",
         metavar="ADDR",
     )
     bind_timeout: float = option(
@@ -343,7 +344,9 @@ class Settings:
 
     # Logs
     access_log: str = option(
-        "-", "Where the access log goes: '-' is stderr, a path appends to a file, 'off' is none."
+        "-",
+        "Where the access log goes: '-' is where the server's log goes, a path appends to a file, 'off' is"
+        " none.",
     )
     access_log_format: str = option(
         '%(client_ip)s "%(request_line)s" status: %(status_code)s  len: %(body_length)s'
@@ -352,9 +355,17 @@ class Settings:
         " client_ip, client_port, date_time, request_line, status_code, body_length, wall_seconds; and"
         " server, its name among several, which stands in front of the default.",
     )
+    log_file: str = option(
+        "",
+        "File that the server's log is appended to. Empty is stderr, which a daemon does not have. Opened"
+        " anew by USR1 and wsgisrv logs-reopen, in the master and every worker. Where it cannot be written"
+        " the service runs on, and the log says later how many lines are missing.",
+        metavar="PATH",
+        scope=SERVICE,
+    )
     log_level: str = option(
         "info",
-        "Least severe level that the server logs on stderr.",
+        "Least severe level that the server logs.",
         choices=("debug", "info", "warning", "error", "critical"),
         mutable=True,
         scope=SERVICE,
@@ -381,6 +392,65 @@ class Settings:
         pattern=("off|auto|/.+", "off, auto or the absolute path of a directory"),
         metavar="DIRECTORY",
         scope=WORKERS,
+    )
+
+    # The service as a process: read at the start only
+    daemon: bool = option(
+        False,
+        "Runs in the background, in a session of its own, with standard streams that lead to log_file or"
+        " nowhere. The command returns when the service is ready, else with its exit code and reason. Not"
+        " for systemd, whose Type=notify does better.",
+        scope=SERVICE,
+    )
+    pid_file: str = option(
+        "",
+        "File with the master's pid while it runs. That of a dead master is replaced, that of a live one"
+        " refused. Empty writes none.",
+        metavar="PATH",
+        scope=SERVICE,
+    )
+    user: str = option(
+        "",
+        "User, by name or number, that the master becomes when addresses are bound and its files are open;"
+        " workers are this user from their first moment. Only root may become another one. Empty stays.",
+        metavar="USER",
+        scope=SERVICE,
+    )
+    group: str = option(
+        "",
+        "Group, by name or number, that the master is then in, beside those that user is a member of. Empty"
+        " is user's own.",
+        metavar="GROUP",
+        scope=SERVICE,
+    )
+    umask: str = option(
+        "",
+        "Permissions, in octal, that new files of the service do not get. Empty leaves it as it was.",
+        pattern=("|0?[0-7]{3}", "three octal digits, as in 027"),
+        metavar="OCTAL",
+        scope=SERVICE,
+    )
+    chdir: str = option(
+        "",
+        "Directory that the service works in. Relative paths start there, but for those of configuration"
+        " files, which are read before. Empty stays where it was started, a daemon too.",
+        metavar="PATH",
+        scope=SERVICE,
+    )
+    proc_name: str = option(
+        "",
+        "Name that ps and top show, with what the process is: master or worker, its generation and state."
+        " Needs setproctitle (pip install 'wsgisrv[proctitle]'). Empty leaves the command line.",
+        metavar="NAME",
+        scope=SERVICE,
+    )
+    nofile: int = option(
+        0,
+        "Files and connections that the master and each worker may have open. 0 is the hard limit, which the"
+        " soft limit is raised to: the common soft one, 1024, is far less than max_connections.",
+        min=0,
+        max=2**30,
+        scope=SERVICE,
     )
 
     # Limits on a request (RFC 9112 and RFC 9110 name no figure but the first)

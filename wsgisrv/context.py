@@ -13,7 +13,9 @@ from wsgisrv.channel import Channel
 from wsgisrv.config import Settings
 from wsgisrv.dumpfile import DumpFile
 from wsgisrv.helper_board import HelperPlace
+from wsgisrv.log_file import LogFile
 from wsgisrv.scoreboard import Scoreboard
+from wsgisrv.titles import Titles
 from wsgisrv.tls import TlsContexts
 
 
@@ -49,6 +51,8 @@ class WorkerContext:
         global_conf: values that the command adds to the paste file's ``[DEFAULT]``.
         backdoor: bound and listening, this worker's alone; None for none.
         jobs: where idle helpers of the generation offer themselves; None for a service without.
+        log_file: the server's log, to be opened anew on REOPEN; None for stderr.
+        titles: what ps shows of it.
     """
 
     worker_id: int
@@ -61,6 +65,8 @@ class WorkerContext:
     dump: DumpFile
     scoreboard: Scoreboard
     global_conf: Mapping[str, str]
+    titles: Titles
+    log_file: LogFile | None = None
     backdoor: socket.socket | None = None
     jobs: socket.socket | None = None
 

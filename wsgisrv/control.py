@@ -11,13 +11,14 @@ answered by the end of the connection, when the master has ended.
     {"command": "reload"}                   {"wait": true} ... {"ok": true, "generation": 2}
 
     status, logs-reopen         answered at once
-    reload, dump                answered later
+    reload, dump, upgrade       answered later
     stop                        now: whether at once (false)
     scale                       workers: 1 to 256; server: whose, where there are several groups of them
     log-level                   level: as the option; logger: its name, empty (the default) for the root
 
 Where it is: the option ``control_socket``. By default each master makes one of its own, named by its pid,
-in a directory of this user's that nobody else may enter, so that a command finds it without being told.
+in a directory of this user's that nobody else may enter, so that a command finds it without being told. For
+a master that root started and that became another user it is /run/wsgisrv-UID, where root looks as well.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 MOST_WORKERS = 256
 
 AUTO = "auto"
+_ROOTS = "/run/wsgisrv"
 OFF = "off"
 
 Fields = dict[str, Any]
@@ -113,13 +115,43 @@ def user_of(sock: socket.socket) -> int:
     return int(uid)
 
 
+def path_for(uid: int, gid: int, pid: int) -> str:
+    """Returns the socket's path for a master that root has started and that becomes another user.
+
+    Its directory is that user's own, so that the master can remove the socket at its end.
+
+    Raises:
+        SystemRefusedError: when the directory cannot be made, or somebody else could enter it.
+    """
+    directory = Path(f"{_ROOTS}-{uid}")
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+        found = directory.lstat()
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == 0:
+            os.chown(directory, uid, gid, follow_symlinks=False)
+            found = directory.lstat()
+    except OSError as error:
+        raise SystemRefusedError(f"{directory}: {error.strerror}") from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o077:
+        raise SystemRefusedError(f"{directory}: must be a directory that only user {uid} may enter")
+    return str(directory / f"control-{pid}.sock")
+
+
+def directories_of(environ: Mapping[str, str]) -> list[Path]:
+    """Returns where the sockets of masters may be that this user may speak to."""
+    uid = os.geteuid()
+    name = f"{_ROOTS}-*" if uid == 0 else f"{_ROOTS}-{uid}"
+    others = sorted(Path(name).parent.glob(Path(name).name))
+    return [directory_of(environ), *others]
+
+
 def directory_of(environ: Mapping[str, str]) -> Path:
     """Returns where the sockets of this user's masters are: in memory where the system has a place."""
     runtime = environ.get("XDG_RUNTIME_DIR", "")
     if runtime.startswith("/") and _is_ours(runtime):
         return Path(runtime) / "wsgisrv"
     if os.geteuid() == 0 and os.path.isdir("/run"):
-        return Path("/run/wsgisrv")
+        return Path(_ROOTS)
     state = environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     return Path(state) / "wsgisrv" / "run"
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from wsgisrv.control import ANSWER_BYTES, AUTO, OFF, Fields, decode, directory_of, encode
+from wsgisrv.control import ANSWER_BYTES, AUTO, OFF, Fields, decode, directories_of, encode
 from wsgisrv.errors import (
     BY_EXIT_CODE,
     ConfigError,
@@ -47,8 +47,10 @@ def find_socket(option: str, environ: Mapping[str, str]) -> str:
         raise ConfigError("[wsgisrv] control_socket = off: the service takes no commands")
     if option != AUTO:
         return option
-    directory = directory_of(environ)
-    live = [str(path) for path in _sockets_in(directory) if _answers(path)]
+    directory, *others = directories_of(environ)
+    live = [
+        str(path) for place in (directory, *others) for path in _sockets_in(place) if _answers(path)
+    ]
     if not live:
         raise UnavailableError(
             f"no running service of yours has a control socket in {directory};"

@@ -117,6 +117,24 @@ class Layout:
             tuple(group.tuned(settings.get(group.name, live.settings)) for group in self.groups),
         )
 
+    def owned_by(self, owner: str) -> Layout:
+        """Returns this layout with ``owner`` for unix sockets that no ``unix_owner`` is given for."""
+
+        def own(settings: Settings) -> Settings:
+            return dataclasses.replace(settings, unix_owner=settings.unix_owner or owner)
+
+        return Layout(
+            own(self.settings),
+            tuple(
+                WorkerGroup(
+                    group.name,
+                    own(group.settings),
+                    tuple(ServerSettings(each.name, own(each.settings)) for each in group.servers),
+                )
+                for group in self.groups
+            ),
+        )
+
     def group(self, name: str) -> WorkerGroup:
         """Returns a group by its name.
 

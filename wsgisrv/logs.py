@@ -1,8 +1,9 @@
-r"""Logging on stderr that greenlets and native threads can share.
+r"""Logging on stderr, or in a file, that greenlets and native threads can share.
 
 Rules: one line a record, ``2026-11-23 14:31:33.123 4711 INFO wsgisrv.master: text``, local time and the
 process's pid; control characters of a message are escaped, so that no client forges a line; a
-traceback follows on lines of its own. Nothing here raises into whoever logs.
+traceback follows on lines of its own. Nothing here raises into whoever logs; what cannot be written, as on
+a full disk, is counted and made known when the next line can be.
 Imported before the standard library is patched: it keeps the original lock and write.
 
 Facts about logging in a patched worker: a green lock that a native thread waits for never wakes it, and
@@ -49,12 +50,18 @@ class LineFormatter(logging.Formatter):
         return super().formatMessage(record)
 
 
-class StderrHandler(logging.Handler):
-    """Writes each record in one unpatched write under an original lock."""
+class LineHandler(logging.Handler):
+    """Writes each record in one unpatched write under an original lock.
 
-    def __init__(self) -> None:
+    Args:
+        fd: where to; the number stays when the file behind it is opened anew.
+    """
+
+    def __init__(self, fd: int = _STDERR) -> None:
         super().__init__()
         self.setFormatter(LineFormatter())
+        self.fd = fd
+        self._lost = 0
 
     def createLock(self) -> None:
         """Makes the original kind of lock, known to logging for its re-making after a fork."""
@@ -69,11 +76,14 @@ class StderrHandler(logging.Handler):
             text = (
                 f"log record from {record.pathname}:{record.lineno} cannot be formatted: {error!r}"
             )
-        write_whole(_STDERR, (text + "\n").encode("utf-8", "backslashreplace"))
+        data = (text + "\n").encode("utf-8", "backslashreplace")
+        if self._lost:  # the last one may have been cut in the middle
+            data = f"\n{self._lost} lines of this log could not be written\n".encode() + data
+        self._lost = 0 if write_whole(self.fd, data) else self._lost + 1
 
 
-def setup(level: str) -> None:
-    """Sends the root logger's records from ``level`` on to stderr.
+def setup(level: str, fd: int = _STDERR) -> None:
+    """Sends the root logger's records from ``level`` on to ``fd``.
 
     Args:
         level: ``debug``, ``info``, ``warning``, ``error`` or ``critical``.
@@ -81,9 +91,17 @@ def setup(level: str) -> None:
     root = logging.getLogger()
     for handler in list(root.handlers):
         root.removeHandler(handler)
-    root.addHandler(StderrHandler())
+    root.addHandler(LineHandler(fd))
     root.setLevel(level.upper())
     logging.captureWarnings(True)
+
+
+def log_fd() -> int:
+    """Returns the descriptor that the log is written to. Runs in: any thread; takes no lock."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LineHandler):
+            return handler.fd
+    return _STDERR
 
 
 def set_level(level: str, logger: str = "") -> None:
@@ -122,7 +140,7 @@ def write_now(logger: logging.Logger, level: int, text: str, stack: str) -> None
         stack_info=_printable(stack),
     )  # fmt: skip
     write_whole(
-        _STDERR, (LineFormatter().format(record) + "\n").encode("utf-8", "backslashreplace")
+        log_fd(), (LineFormatter().format(record) + "\n").encode("utf-8", "backslashreplace")
     )
 
 
@@ -135,7 +153,7 @@ def after_patch() -> None:
     module: Any = logging
     module._lock = original_rlock()
     for handler in logging.getLogger().handlers:
-        if isinstance(handler, StderrHandler):
+        if isinstance(handler, LineHandler):
             handler.createLock()
 
 

@@ -83,6 +83,10 @@ OPERATIONS: Mapping[str, Operation] = {
         "start a new generation and wait until it serves",
         lambda answer: f"generation {answer['generation']} serves",
     ),
+    "upgrade": Operation(
+        "run the master anew, from disk, and wait until it serves",
+        lambda answer: f"the new master, pid {answer['pid']}, serves",
+    ),
     "stop": Operation(
         "stop the service and wait until it is gone",
         lambda answer: f"stopped (master pid {answer['pid']})",

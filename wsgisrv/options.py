@@ -289,6 +289,17 @@ def group_of(server: str) -> str:
     return f"{GROUP}_{server}"
 
 
+def with_absolute_files(args: Sequence[str]) -> list[str]:
+    """Returns the arguments with the paths of the files made absolute: ``chdir`` comes later."""
+    named, rest = _FILES.parse_known_args(args)
+    files = [f"--config-file={_absolute(path)}" for path in named.config_file or ()]
+    return [*files, *(f"--config-dir={_absolute(path)}" for path in named.config_dir or ()), *rest]
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(os.path.expanduser(path))
+
+
 def _files_first(args: Sequence[str]) -> list[str]:
     """Returns the arguments with the files' in front, so that the others win over what they say."""
     named, rest = _FILES.parse_known_args(args)

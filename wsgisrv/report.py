@@ -15,17 +15,19 @@ _HELPER_COLUMNS = ("id", "pid", "gen", "state", "age", "jobs", "this", "rss", "j
 
 def status_text(answer: Fields) -> str:
     """Returns service and workers as a few lines and a table."""
-    last = f" (last: {answer['last_reload']})" if answer["last_reload"] else ""
+    last = _last(answer["last_reload"])
     master = f"wsgisrv {answer['version']}, master pid {answer['pid']}"
     servers = [_server(found) for found in answer["servers"]]
     wanted = f"generation {answer['generation']}, workers wanted: {answer['workers_wanted']}"
     waits = (
         f", drains in {duration(answer['drains_in'])}" if answer["drains_in"] is not None else ""
     )
+    upgrade = [f"upgrade: {answer['upgrade']}{_last(answer['last_upgrade'])}"]
     head = [
         f"{master}, {answer['state']}{waits}, up for {duration(answer['uptime'])}",
-        *(servers or [f"addresses: {', '.join(answer['addresses'])}"]),
+        *(servers or [f"addresses: {', '.join(_named(answer))}"]),
         f"{wanted}, reload: {answer['reload']}{last}",
+        *(upgrade if answer["upgrade"] != "none" or answer["last_upgrade"] else ()),
     ]
     # What nobody has, nobody needs to read.
     columns = [*_COLUMNS, "servers"] if answer["servers"] else _COLUMNS
@@ -64,6 +66,15 @@ def _server(server: Fields) -> str:
     shared = " shared" if server["shares_workers"] else ""
     workers = f"{server['workers_wanted']}{shared} workers wanted"
     return f"server {server['name']}: {', '.join(server['addresses'])}, {workers}"
+
+
+def _last(outcome: str) -> str:
+    return f" (last: {outcome})" if outcome else ""
+
+
+def _named(answer: Fields) -> Iterator[str]:
+    for address, name in zip(answer["addresses"], answer["names"], strict=True):
+        yield f"{address} ({name})" if name else address
 
 
 def _row(worker: Fields) -> list[str]:

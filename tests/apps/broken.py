@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import time
@@ -13,8 +14,13 @@ from tests.apps import basic
 
 
 def factory(global_conf: dict[str, str], app: str, flag: str = "") -> WSGIApplication:
-    """Fails as ``app`` says, if ``flag`` names no file or one that is there; else serves hello."""
-    if not flag or Path(flag).exists():
+    """Fails as ``app`` says, if ``flag`` names no file or one that is there; else serves hello.
+
+    ``waits`` does not fail: it loads when the file is gone.
+    """
+    while app == "waits" and Path(flag).exists():
+        select.select([], [], [], 0.02)
+    if app != "waits" and (not flag or Path(flag).exists()):
         if app == "raises":
             raise RuntimeError("the app's own trouble")
         if app == "waits":
@@ -25,5 +31,7 @@ def factory(global_conf: dict[str, str], app: str, flag: str = "") -> WSGIApplic
             sys.exit()
         if app == "dies":
             os.kill(os.getpid(), signal.SIGKILL)
+        if app == "sleeps":
+            signal.pause()
         return None  # type: ignore[return-value]
     return basic.pid

@@ -21,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +128,7 @@ def run(
     address: Any = None,
     then: Any = None,
     module: Sequence[str] = ("-m", "wsgisrv"),
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     """Runs ``wsgisrv`` with ``command`` and sees that nothing of it is left at the end."""
     process = subprocess.Popen(
@@ -137,7 +138,7 @@ def run(
         stderr=subprocess.PIPE,
         pass_fds=pass_fds,
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
     )
     if then is not None:
         then()

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.http import DEADLINE
 from tests.support.server import ROOT
-from wsgisrv.logs import LineFormatter, StderrHandler, write_whole
+from wsgisrv.logs import LineFormatter, LineHandler, write_whole
 
 
 def record(message: str, *args: object) -> logging.LogRecord:
@@ -32,7 +32,7 @@ def test_a_message_cannot_forge_a_line_or_speak_to_the_terminal() -> None:
 
 
 def test_a_record_that_cannot_be_formatted_says_so(capfd: pytest.CaptureFixture[str]) -> None:
-    StderrHandler().handle(record("%d", "no number"))
+    LineHandler().handle(record("%d", "no number"))
     assert "cannot be formatted" in capfd.readouterr().err
 
 

@@ -36,6 +36,9 @@ class Service(Protocol):
     def begin_reload(self, version: int) -> None:
         """Begins a new generation with the settings of ``version``."""
 
+    def upgrade(self, asker: Asker) -> None:
+        """Runs a new master; ``asker`` is answered when it serves, or cannot."""
+
     def stop(self, *, graceful: bool, asked_by: str) -> None:
         """Begins to stop."""
 
@@ -71,6 +74,7 @@ class Commands:
         self._by_name: dict[str, Callable[[Fields, Asker], None]] = {
             "status": self._status,
             "reload": self._reload,
+            "upgrade": self._upgrade,
             "stop": self._stop,
             "scale": self._scale,
             "dump": self._dump,
@@ -122,6 +126,12 @@ class Commands:
         asker.answer({"wait": True}, is_last=False)
         self._reloads.append(_Reload(version, asker))
         self._service.begin_reload(version)  # which may fail before it returns
+
+    def _upgrade(self, _fields: Fields, asker: Asker) -> None:
+        try:
+            self._service.upgrade(asker)
+        except ReloadError as error:
+            raise ReloadError(f"upgrade: {first_line(error)}") from None
 
     def _stop(self, fields: Fields, asker: Asker) -> None:
         now = fields.get("now", False)

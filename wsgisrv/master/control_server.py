@@ -103,7 +103,7 @@ Obey = Callable[[Fields, ControlClient], None]
 
 class ControlServer:
     """Args:
-    listener: of the control socket; closed with the server.
+    listener: of the control socket, closed with the server; None for a service without.
     selector: of the master's loop.
     obey: carries a command out and answers it, now or later.
     clock: time.monotonic.
@@ -111,7 +111,7 @@ class ControlServer:
 
     def __init__(
         self,
-        listener: Listener,
+        listener: Listener | None,
         selector: selectors.BaseSelector,
         obey: Obey,
         clock: Callable[[], float],
@@ -122,16 +122,24 @@ class ControlServer:
         self._clock = clock
         self._clients: set[ControlClient] = set()
         self._rests_until = 0.0  # while the listener is not watched
-        selector.register(listener.socket, selectors.EVENT_READ, self._accept)
+        self._is_watched = False
+
+    def begin(self) -> None:
+        """Begins to accept; does nothing the second time."""
+        if self._listener is not None and not self._is_watched:
+            self._selector.register(self._listener.socket, selectors.EVENT_READ, self._accept)
+            self._is_watched = True
 
     def _accept(self, _mask: int) -> None:
+        if self._listener is None:
+            return
         try:
             sock, _ = self._listener.socket.accept()
         except (BlockingIOError, InterruptedError, ConnectionError):
             return  # it has left already
         except OSError as error:
             _LOG.warning("control socket: cannot accept: %s", error.strerror)
-            self._selector.unregister(self._listener.socket)
+            self._rest()
             self._rests_until = self._clock() + REST
             return
         sock.setblocking(False)
@@ -182,14 +190,38 @@ class ControlServer:
         now = self._clock()
         if self._rests_until and now >= self._rests_until:
             self._rests_until = 0.0
-            self._selector.register(self._listener.socket, selectors.EVENT_READ, self._accept)
+            self.begin()
         for client in list(self._clients):
             if client.deadline is not None and now >= client.deadline:
                 self.drop(client)
 
+    @property
+    def listener(self) -> Listener | None:
+        """The control socket; None when there is none, or another master has it."""
+        return self._listener
+
+    def disown(self) -> None:
+        """Accepts no more: another master does, on the same socket, whose file is its own now."""
+        if self._listener is not None:
+            self._listener.inode = 0
+        self._stop_accepting()
+
+    def _rest(self) -> None:
+        if self._listener is not None and self._is_watched:
+            self._selector.unregister(self._listener.socket)
+            self._is_watched = False
+
+    def _stop_accepting(self) -> None:
+        self._rest()
+        self._rests_until = 0.0
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
     def close_in_worker(self) -> None:
         """Lets go of the descriptors. Runs in: the child; the file is the master's."""
-        self._listener.socket.close()
+        if self._listener is not None:
+            self._listener.socket.close()
         for client in self._clients:
             client.socket.close()
 
@@ -197,6 +229,4 @@ class ControlServer:
         """Removes the file and closes every connection, by which those learn who wait for a stop."""
         for client in list(self._clients):
             self.drop(client)
-        if not self._rests_until:
-            self._selector.unregister(self._listener.socket)
-        self._listener.close()
+        self._stop_accepting()

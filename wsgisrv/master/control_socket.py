@@ -12,8 +12,9 @@ import os
 import socket
 from collections.abc import Mapping
 
-from wsgisrv.control import AUTO, OFF, default_path
+from wsgisrv.control import AUTO, OFF, default_path, path_for
 from wsgisrv.errors import AddressInUseError, ConfigError, SystemRefusedError, WsgisrvError
+from wsgisrv.master.identity import Identity
 from wsgisrv.master.listeners import Listener, open_listeners
 from wsgisrv.master.socket_options import SocketOptions
 
@@ -22,11 +23,14 @@ _LOG = logging.getLogger("wsgisrv.master")
 BACKLOG = 16
 
 
-def open_control_socket(option: str, environ: Mapping[str, str]) -> Listener | None:
+def open_control_socket(
+    option: str, environ: Mapping[str, str], identity: Identity | None = None
+) -> Listener | None:
     """Returns the socket, bound and listening, or None when there is to be none.
 
     Args:
         option: ``control_socket``.
+        identity: whom the master is about to become, and whose the file is; None stays.
 
     Raises:
         ConfigError: for a path that is not absolute, or names what is no socket.
@@ -37,24 +41,33 @@ def open_control_socket(option: str, environ: Mapping[str, str]) -> Listener | N
     if option == OFF:
         return None
     if option != AUTO:
-        return _open(option)
+        return _open(option, identity)
     try:
-        path = default_path(environ, os.getpid())
+        if identity is not None:
+            path = path_for(identity.uid, identity.gid, os.getpid())
+        else:
+            path = default_path(environ, os.getpid())
         _remove_left_over(os.path.dirname(path))
-        return _open(path)
+        return _open(path, identity)
     except WsgisrvError as error:
         _LOG.warning("no control socket: %s", error)
         return None
 
 
-def _open(path: str) -> Listener:
+def _open(path: str, identity: Identity | None) -> Listener:
     if not path.startswith("/"):
         raise ConfigError(
             f"[wsgisrv] control_socket = {path}: allowed is auto, off or an absolute path"
         )
     try:
         (listener,) = open_listeners(
-            [f"unix:{path}"], backlog=BACKLOG, timeout=0, options=SocketOptions(unix_mode=0o600)
+            [f"unix:{path}"],
+            backlog=BACKLOG,
+            timeout=0,
+            options=SocketOptions(
+                unix_mode=0o600,
+                unix_owner=f"{identity.uid}:{identity.gid}" if identity is not None else "",
+            ),
         )
     except AddressInUseError:
         raise AddressInUseError(

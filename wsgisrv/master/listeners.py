@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import logging
 import os
 import socket
 import stat
@@ -31,6 +32,8 @@ from wsgisrv.errors import (
 )
 from wsgisrv.master.overlap import bind_over
 from wsgisrv.master.socket_options import SocketOptions, closed_umask
+
+_LOG = logging.getLogger("wsgisrv.master")
 
 _RETRY_SECONDS = 0.1
 _FIRST_LISTEN_FD = 3
@@ -61,6 +64,8 @@ class Listener:
     place: Hashable = None
     backlog: int = 0
     options: SocketOptions = _NO_OPTIONS
+    address: str = ""  # as it stood in bind when it was bound
+    name: str = ""  # that systemd gave it (FileDescriptorName=)
 
     def is_there(self) -> bool:
         """Whether clients still find it: the file of a unix socket may have been removed."""
@@ -79,7 +84,7 @@ class Listener:
         # The file first: an open socket keeps its inode, so no other file can have the number yet.
         if self.inode and self.is_there():
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.path)
+                _remove(self.path)
         self.inode = 0
         self.socket.close()
 
@@ -95,6 +100,13 @@ class Listener:
             self.socket.listen(backlog)  # once more: only the number changes
         options.change(self.socket, self.path if self.inode else "", self.options)
         self.backlog, self.options = backlog, options
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except PermissionError as error:  # made as root, in a directory that is root's
+        _LOG.warning("%s: the file stays until the next start: %s", path, error.strerror)
 
 
 def open_listeners(
@@ -179,6 +191,7 @@ def open_addresses(
                 listener = _patiently(step, each.address, until, wait, leaving)
                 opened[each.address].append(listener)
                 listener.backlog, listener.options = each.backlog, each.options
+                listener.address = each.address
                 fresh.append(listener)
         for listener in fresh:
             listener.socket.listen(listener.backlog)
@@ -229,8 +242,10 @@ def _plan(wanted: Wanted, known: Mapping[str, Sequence[Listener]]) -> list[Liste
     return [by_place.get(place, bind) for place, bind in _binders(address, wanted.options)]
 
 
-def inherited_listeners(environ: MutableMapping[str, str]) -> list[str]:
-    """Returns ``fd://N`` for each socket that systemd hands over, and takes the variables away.
+def inherited_listeners(environ: MutableMapping[str, str]) -> list[tuple[str, str]]:
+    """Returns ``fd://N`` and the name of each socket that systemd hands over.
+
+    The variables are taken away. A socket without a name has an empty one.
 
     Raises:
         ConfigError: when LISTEN_FDS is no number.
@@ -241,9 +256,48 @@ def inherited_listeners(environ: MutableMapping[str, str]) -> list[str]:
     count = environ.get("LISTEN_FDS", "0")
     if not count.isdecimal():
         raise ConfigError(f"LISTEN_FDS={count}: not a number of sockets")
+    names = environ.get("LISTEN_FDNAMES", "").split(":")
     for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
         environ.pop(name, None)
-    return [f"fd://{_FIRST_LISTEN_FD + index}" for index in range(int(count))]
+    found = range(int(count))
+    names += [""] * len(found)
+    return [(f"fd://{_FIRST_LISTEN_FD + index}", names[index]) for index in found]
+
+
+def choose_addresses(
+    given: Sequence[str] | None,
+    inherited: Sequence[tuple[str, str]],
+    default: Sequence[str],
+    takes_all: bool = True,
+) -> list[str]:
+    """Returns what to listen on.
+
+    Args:
+        given: ``bind`` if it was given; it may name an inherited socket as ``fd://NAME``.
+        inherited: address and name of the sockets from systemd: all of them are taken, unless ``given``
+            names some of them.
+        default: without either.
+        takes_all: False takes none that is not named, as where there are several servers.
+
+    Raises:
+        ConfigError: for a name that no socket has.
+    """
+    if given is None:
+        return [address for address, _ in inherited] or [*default]
+    chosen: list[str] = []
+    named: set[str] = set()
+    for address in given:
+        name = address.removeprefix("fd://")
+        same = [each for each, has in inherited if address in (each, f"fd://{has}")]
+        if not same and address.startswith("fd://") and not name.isdecimal():
+            known = ", ".join(has for _, has in inherited if has) or "none with a name"
+            raise ConfigError(
+                f"bind {address}: N is a file descriptor's number, or the name of a socket from systemd:"
+                f" {known}; {_ALLOWED}"
+            )
+        named.update(same)
+        chosen += same or [address]
+    return [*([] if named or not takes_all else [each for each, _ in inherited]), *chosen]
 
 
 def _patiently(

@@ -30,10 +30,10 @@ def exited(pids: Iterable[int], *, adopts: bool) -> list[tuple[int, Status]]:
             continue
         if done:
             found.append((pid, status))
-    return [*found, *_any_child()] if adopts else found
+    return [*found, *any_child()] if adopts else found
 
 
-def _any_child() -> list[tuple[int, Status]]:
+def any_child() -> list[tuple[int, Status]]:
     """Reaps whoever has exited: strangers, and a child that did so after it was asked for."""
     found: list[tuple[int, Status]] = []
     while True:

@@ -102,6 +102,11 @@ class Roster:
         return self._plans.serving
 
     @property
+    def is_serving(self) -> bool:
+        """Whether every worker of a generation has been ready together."""
+        return self._announced
+
+    @property
     def latest_plan(self) -> Plan:
         """Of the generation that will serve in the end: newer than ``plan`` during a reload."""
         return self._plans.all()[-1]

@@ -40,6 +40,8 @@ from wsgisrv.master.roster import Roster
 from wsgisrv.master.signals import STRANGE, SignalPipe
 from wsgisrv.master.spawn import Fork, spawn
 from wsgisrv.master.status import in_words, service_status
+from wsgisrv.master.succession import Succession
+from wsgisrv.master.surroundings import Surroundings
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.master.workers import Workers
 
@@ -57,7 +59,9 @@ class Supervisor:
     global_conf: for the paste file.
     fork: makes a child; ``spawn`` but for tests of a kernel that refuses.
     signals: caught already, from before the listeners were bound; closed when ``run`` ends.
-    control: the control socket, or None for a service without; closed when ``run`` ends.
+    surroundings: who started this master, its pid file and log file; closed when ``run`` ends.
+    control: the control socket, or None for a service without; closed when ``run`` ends. Heard when the
+        predecessor has handed over.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Supervisor:
         mutate: Callable[[], Layout],
         global_conf: Mapping[str, str],
         signals: SignalPipe,
+        surroundings: Surroundings | None = None,
         control: Listener | None = None,
         fork: Fork = spawn,
     ) -> None:
@@ -89,10 +94,10 @@ class Supervisor:
         self._last_reload = ""
         self._dumps = Dumps(self._workers)
         self._commands = Commands(self)
-        self._control = (
-            ControlServer(control, self._selector, self._commands.obey, time.monotonic)
-            if control is not None
-            else None
+        self._control = ControlServer(control, self._selector, self._commands.obey, time.monotonic)
+        self._surroundings = surroundings or Surroundings()
+        self._succession = Succession(
+            self, self._selector, self._surroundings, self._control, self._notifier
         )
         self._events: collections.deque[events.Event] = collections.deque()
         self._acting = False
@@ -121,27 +126,40 @@ class Supervisor:
                 self._tell(events.Ticked())
                 running = {handle.version for handle in self._workers.handles()}
                 self._versions.keep(self._roster.versions, running)
+                self._show()
                 if self._halt is None:
                     self._sleep()
         finally:
             self._close()
         if self._halt.exit_code:
             raise _error_of(self._halt)
-        return 0
+        return self._succession.rest(self._signals)
 
     # The loop's parts
 
     def _sleep(self) -> None:
         now = time.monotonic()
-        others = (self._dumps.deadline(), self._versions.deadline(), self._helpers.deadline(now))
+        others = (
+            self._dumps.deadline(), self._versions.deadline(), self._helpers.deadline(now),
+            self._notifier.due(now),
+        )  # fmt: skip
         due = min(each for each in (self._roster.next_deadline(now), *others) if each is not None)
         for key, mask in self._selector.select(max(due - now, 0.0)):
             if key.data is not None:  # a control connection; all else is looked at in any case
                 key.data(mask)
-        if self._control is not None:
-            self._control.expire()
+        self._control.expire()
         self._dumps.tick()
         self._versions.tick()
+        self._succession.tick()
+
+    def _show(self) -> None:
+        if self._stops_asked or self._succession.is_under_way:
+            state = "stopping" if self._stops_asked else "upgrading"
+        elif self._is_reloading:
+            state = "reloading"
+        else:
+            state = "serving" if self._roster.is_serving else "starting"
+        self._surroundings.show(f"generation {self._roster.generation}, {state}")
 
     def _tell(self, event: events.Event) -> None:
         self._events.append(event)
@@ -188,8 +206,10 @@ class Supervisor:
                 handle.failure = (int(message.fields["exit_code"]), str(message.fields["reason"]))
 
     def _read_beats(self) -> None:
-        for beat in self._workers.beats():
+        beats = list(self._workers.beats())
+        for beat in beats:
             self._tell(beat)
+        self._notifier.watch((beat.at for beat in beats), time.monotonic())
         self._workers.report_blocks()
         for measured in self._workers.measured():
             self._tell(measured)
@@ -208,14 +228,18 @@ class Supervisor:
     # Signals
 
     def _on_signal(self, number: signal.Signals) -> None:
+        if self._succession.forwards(number):
+            return
         if number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             graceful = number != signal.SIGQUIT and not self._stops_asked
             self.stop(graceful=graceful, asked_by=number.name)
         elif number == signal.SIGHUP:
+            self._succession.on_hup()
+        elif number == signal.SIGUSR2:
             try:
-                self.begin_reload(self.read_settings())
+                self.upgrade(None)
             except WsgisrvError as error:
-                _LOG.error("reload: %s; the settings stay as they were", error)
+                _LOG.error("upgrade refused: %s", error)
         elif number == signal.SIGUSR1:
             self.reopen_logs()
         elif number in (signal.SIGTTIN, signal.SIGTTOU):
@@ -228,6 +252,36 @@ class Supervisor:
 
     # What signals and control commands ask for
 
+    def reload(self) -> None:
+        """Reads options and certificates, and begins a new generation with them if they are right."""
+        try:
+            self.begin_reload(self.read_settings())
+        except WsgisrvError as error:
+            _LOG.error("reload: %s; the settings stay as they were", error)
+
+    def upgrade(self, asker: Asker | None) -> None:
+        """Runs a new master from disk (wsgisrv.master.succession).
+
+        Raises:
+            WsgisrvError: when it is no time for that; nothing has changed.
+        """
+        if self._stops_asked:
+            raise ReloadError(_STOPPING)
+        if not self._roster.is_serving or self._is_reloading:
+            raise ReloadError("a generation of workers is not ready yet")
+        settings = self._versions[self._roster.plan.version].layout.settings
+        self._succession.begin(asker, settings.boot_timeout)
+
+    def listeners(self) -> list[Listener]:
+        """Returns what this master listens on."""
+        return self._versions.listeners[self._roster.plan.version].all()
+
+    def leave(self) -> None:
+        """Drains: another master serves."""
+        self._stops_asked += 1
+        self._versions.forget()
+        self._tell(events.StopRequested(graceful=True, is_handover=True))
+
     def status(self) -> Fields:
         """Returns how service and workers stand (wsgisrv.master.status)."""
         now = time.monotonic()
@@ -235,10 +289,14 @@ class Supervisor:
             self._roster, self._workers, self._versions,
             is_stopping=bool(self._stops_asked), is_reloading=self._is_reloading, now=now,
         )  # fmt: skip
-        uptime = round(now - self._started, 1)
-        last_reload = self._last_reload
-        helpers = self._helpers.status(now)
-        return {**found, "uptime": uptime, "last_reload": last_reload, "helpers": helpers}
+        return {
+            **found,
+            **self._succession.status(),
+            "names": [listener.name for listener in self.listeners()],
+            "uptime": round(now - self._started, 1),
+            "last_reload": self._last_reload,
+            "helpers": self._helpers.status(now),
+        }
 
     @property
     def _first_group(self) -> str:
@@ -249,6 +307,7 @@ class Supervisor:
         """Begins to stop; ``run`` returns when every worker is gone."""
         self._stops_asked += 1
         _LOG.info("%s: stopping %s", asked_by, "gracefully" if graceful else "now")
+        self._succession.cancel("the service stops")
         self._notifier.stopping()
         self._versions.forget()
         self._tell(events.StopRequested(graceful=graceful))
@@ -323,7 +382,8 @@ class Supervisor:
         return [each.name for each in group.servers if each.name]
 
     def reopen_logs(self) -> None:
-        """Has every worker open its log files anew."""
+        """Opens the log files anew, here and in every worker."""
+        self._surroundings.reopen_logs()
         self._workers.tell_all(Message(Kind.REOPEN))
         _LOG.info("log files reopened")
 
@@ -373,23 +433,28 @@ class Supervisor:
     def _fork(self, wanted: events.Spawn) -> None:
         version = self._versions[wanted.version]
         jobs = self._helpers.queue_for(wanted.generation, version.layout.settings)
-        self._workers.fork(wanted, version, self._versions.listeners[wanted.version], jobs)
+        self._workers.fork(
+            wanted, version, self._versions.listeners[wanted.version], jobs,
+            self._surroundings.log_file,
+        )  # fmt: skip
         self._tell(events.Spawned(wanted.worker_id))
 
     def _close_in_worker(self, context: WorkerContext) -> None:
         """Runs in: the child."""
         kept = {listener for server in context.servers for listener in server.listeners}
         self._versions.listeners.close_others(kept)
-        if self._control is not None:
-            self._control.close_in_worker()
+        self._control.close_in_worker()
+        self._succession.close_in_worker()
+        self._surroundings.close_in_worker()
         self._selector.close()
         self._signals.close()
         self._helpers.close_in_worker()
 
     def _close_in_helper(self) -> None:
         """Runs in: a child that computes, which has no business with clients or workers."""
-        if self._control is not None:
-            self._control.close_in_worker()
+        self._control.close_in_worker()
+        self._succession.close_in_worker()
+        self._surroundings.close_in_worker()
         self._selector.close()
         self._signals.close()
         self._workers.close_in_helper()
@@ -414,11 +479,12 @@ class Supervisor:
         pids = ", ".join(str(handle.pid) for handle in handles)
         hubs = ", ".join(sorted({handle.hub for handle in handles}))
         text = f"{len(handles)} worker{'s'[: len(handles) != 1]} (pid {pids})"
+        self._surroundings.note()
         _LOG.info(
             "ready: %s, hub %s, %s, master pid %d, generation %d",
             addresses, hubs, text, os.getpid(), generation,
         )  # fmt: skip
-        self._notifier.ready(f"serving on {addresses} with {len(handles)} workers")
+        self._succession.announce(f"serving on {addresses} with {len(handles)} workers")
         if generation > 1:
             self._last_reload = f"generation {generation} serves"
         self._commands.reload_done(self._roster.plan.version, generation)
@@ -427,11 +493,13 @@ class Supervisor:
         """Ends everything; whatever worker is left after an error of ours is killed and reaped."""
         self._workers.close()
         self._helpers.close()
+        self._succession.close()
         self._versions.listeners.close()
-        if self._control is not None:
-            self._control.close()
+        self._control.close()
+        self._surroundings.close()
         self._selector.close()
-        self._signals.close()
+        if not self._succession.stands_in:
+            self._signals.close()
 
 
 def _error_of(halt: events.Halt) -> WsgisrvError:

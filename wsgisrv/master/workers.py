@@ -21,6 +21,7 @@ from wsgisrv.context import RunWorker, Served, WorkerContext
 from wsgisrv.dumpfile import DumpFile
 from wsgisrv.errors import first_line
 from wsgisrv.layout import ServerSettings, live_of
+from wsgisrv.log_file import LogFile
 from wsgisrv.master import events
 from wsgisrv.master.backdoors import open_backdoor
 from wsgisrv.master.listener_sets import ListenerSet
@@ -30,6 +31,7 @@ from wsgisrv.master.spawn import Fork
 from wsgisrv.master.stalls import report_block, report_cut, report_hang, report_last_stacks
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.scoreboard import Real, Scoreboard, State, Word
+from wsgisrv.titles import Titles
 
 _LOG = logging.getLogger("wsgisrv.master")
 
@@ -80,12 +82,14 @@ class Workers:
         version: Version,
         listeners: ListenerSet,
         jobs: socket.socket | None,
+        log_file: LogFile | None = None,
     ) -> None:
         """Forks the worker that is wanted.
 
         Args:
             version: whose settings it has, with its ``listeners``.
             jobs: for the worker alone: closed here in any case.
+            log_file: the server's log; None for stderr.
 
         Raises:
             OSError: when the kernel refuses.
@@ -93,7 +97,7 @@ class Workers:
         with contextlib.ExitStack() as stack:
             if jobs is not None:
                 stack.enter_context(jobs)
-            self._fork(wanted, version, listeners, jobs)
+            self._fork(wanted, version, listeners, jobs, log_file)
 
     def _fork(
         self,
@@ -101,6 +105,7 @@ class Workers:
         version: Version,
         listeners: ListenerSet,
         jobs: socket.socket | None,
+        log_file: LogFile | None,
     ) -> None:
         if not self._free_slots:
             raise OSError(errno.EAGAIN, "no slot of the scoreboard is free")
@@ -125,6 +130,8 @@ class Workers:
             names_servers=version.layout.names_servers,
             channel=theirs,
             dump=dump,
+            titles=Titles(version.layout.settings.proc_name),
+            log_file=log_file,
             scoreboard=self.scoreboard,
             global_conf=self._global_conf,
             backdoor=backdoor.socket if backdoor is not None else None,

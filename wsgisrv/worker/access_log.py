@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from wsgisrv import logs
 from wsgisrv.errors import ConfigError, SystemRefusedError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ FIELDS = (
 
 class AccessLog:
     """Args:
-        target: ``-`` for stderr, a path, or ``off``.
+        target: ``-`` for where the server's log goes, a path, or ``off``.
         line_format: with %-fields out of FIELDS.
         write: os.write, unpatched: a green one would let another request in between.
         server: its name.
@@ -115,7 +116,7 @@ class AccessLog:
             SystemRefusedError: when it cannot be opened; the old one stays in use.
         """
         if self._target in ("-", "off"):
-            self._fd = 2
+            self._fd = logs.log_fd()
             return
         try:
             fd = os.open(self._target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
@@ -124,7 +125,7 @@ class AccessLog:
                 f"[wsgisrv] access_log = {self._target}: {error.strerror}"
             ) from None
         self.flush()
-        if self._fd > 2:
+        if self._fd >= 0:
             os.close(self._fd)
         self._fd = fd
 

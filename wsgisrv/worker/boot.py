@@ -54,6 +54,7 @@ def run_worker(context: WorkerContext) -> int:
     slot.reals[Real.BEAT] = time.monotonic()
     guard = OrphanGuard(context.channel.fileno())
     guard.start()
+    context.titles.show(f"worker {context.worker_id}, generation {context.generation}, booting")
     try:
         worker, hub_name = _boot(context)
     except WsgisrvError as error:

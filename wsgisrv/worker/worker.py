@@ -98,6 +98,7 @@ class Worker:
         self._watchdog.start(describe, self._stacks)
         self.clock.start()
         self.slot.words[Word.STATE] = State.READY
+        self._show("ready")
         if self._backdoor is not None:
             self._backdoor.start()
         for server in self._servers:
@@ -110,8 +111,13 @@ class Worker:
     def drain(self) -> None:
         """Accepts no more, closes idle connections, lets requests finish, then ends ``serve``."""
         self.slot.words[Word.STATE] = State.DRAINING
+        self._show("draining")
         for server in self._servers:
             server.drain()
+
+    def _show(self, state: str) -> None:
+        context = self._context
+        context.titles.show(f"worker {context.worker_id}, generation {context.generation}, {state}")
 
     def _on_term(self, _signal: int, _frame: FrameType | None) -> None:
         """Runs in: whatever greenlet the signal met; the next tick at the latest sees the timer."""
@@ -154,6 +160,11 @@ class Worker:
                     server.tls = tls
 
     def _reopen_logs(self) -> None:
+        if self._context.log_file is not None:
+            try:
+                self._context.log_file.reopen()
+            except SystemRefusedError as error:
+                _LOG.error("%s; the old file stays open", error)
         for server in self._servers:
             try:
                 server.access_log.reopen()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wsgisrv.control import Fields
-from wsgisrv.errors import ConfigError
+from wsgisrv.errors import ConfigError, ReloadError
 from wsgisrv.master.commands import Commands
 
 
@@ -30,6 +30,11 @@ class Told:
     def begin_reload(self, version: int) -> None:
         self.calls.append(("reload", version))
         self.on_reload()
+
+    def upgrade(self, asker: object) -> None:
+        self.calls.append(("upgrade",))
+        if self.is_wrong:
+            raise ReloadError("an upgrade is under way")
 
     def stop(self, *, graceful: bool, asked_by: str) -> None:
         self.calls.append(("stop", graceful))

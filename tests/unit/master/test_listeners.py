@@ -86,7 +86,7 @@ def test_sockets_for_another_process_are_not_taken() -> None:
 
 def test_sockets_for_this_process_are_taken_once() -> None:
     environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b", "A": "b"}
-    assert inherited_listeners(environ) == ["fd://3", "fd://4"]
+    assert inherited_listeners(environ) == [("fd://3", "a"), ("fd://4", "b")]
     assert environ == {"A": "b"}
 
 
