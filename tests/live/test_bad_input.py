@@ -247,7 +247,7 @@ def test_an_unknown_command_names_those_that_there_are() -> None:
     )
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith("wsgisrv: no command 'srve'; there are serve, demo, status, reload,")
+    assert line.startswith("wsgisrv: no command 'srve'; there are serve, check, demo, routes,")
 
 
 def test_help_and_version_answer_on_stdout() -> None:
