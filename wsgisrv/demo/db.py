@@ -16,6 +16,7 @@ waited for too long) is tried again likewise; a server that is away is not waite
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sqlite3
 import time
@@ -95,12 +96,15 @@ class Database:
         """
         if self._engine.dialect.name == "sqlite":
             self._try_again(self._switch_to_wal)
-        try:
-            self.write(_create_tables)
-        except (exc.OperationalError, exc.ProgrammingError, exc.IntegrityError):
-            # Where tables are not made in a transaction, another worker may have been first; then all
-            # are there by now, and the second look finds nothing left to do.
-            self.write(_create_tables)
+        # Where tables are not made in a transaction, another worker may be first with any of them. So
+        # each failure is of one more table that is there by now, and the last look finds them all.
+        for _ in Base.metadata.tables:
+            with contextlib.suppress(
+                exc.OperationalError, exc.ProgrammingError, exc.IntegrityError
+            ):
+                self.write(_create_tables)
+                return
+        self.write(_create_tables)
 
     def read(self, work: Callable[[Session], T]) -> T:
         """Returns what ``work`` makes of a session that only reads.
