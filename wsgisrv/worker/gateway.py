@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 import greenlet
 from eventlet import timeout
 
+from wsgisrv.http1.believed import believe_proxies
 from wsgisrv.http1.errors import RefusedError
 from wsgisrv.http1.head import RequestHead
 from wsgisrv.http1.writer import (
@@ -28,7 +29,6 @@ from wsgisrv.http1.writer import (
     plain_response,
 )
 from wsgisrv.worker.body_input import NO_BODY, BodyInput
-from wsgisrv.worker.environ import believe_proxies
 from wsgisrv.worker.errors import BodyError, ClientGoneError
 from wsgisrv.worker.file_wrapper import FileWrapper
 from wsgisrv.worker.stream import JOIN_BYTES

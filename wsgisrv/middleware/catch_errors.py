@@ -1,0 +1,80 @@
+"""``egg:wsgisrv#catch_errors``: whatever an app raises is logged, and the client learns nothing but the id.
+
+    [filter:catch_errors]
+    use = egg:wsgisrv#catch_errors
+
+Rules: an exception becomes one log record with its traceback and the request's id, and a 500 with the API's
+error document. That goes through the server's start_response with exc_info (PEP 3333, "Error Handling"):
+when the head was sent before, the server raises the error again, so that half a response is never passed for
+a whole one. What the server itself raises in an app, since a client went away or sent a broken body, is
+nobody's bug and is the server's to answer. Place it behind request_id, which gives the id, and in front of
+all that may fail. It has no options.
+
+By hand because it is quicker, 0.5 us a request against 21 us of oslo.middleware's (tools/bench filters; Python
+3.11), and because it logs method and path only: the other one logs the whole request, with its body, cookies
+and Authorization. It also sees what fails while a response is streamed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from wsgisrv.errors import ClientError, first_line
+from wsgisrv.middleware.document import REQUEST_ID, refuse
+from wsgisrv.middleware.guarded import guarded
+from wsgisrv.middleware.local_conf import LocalConf
+
+_LOG = logging.getLogger("wsgisrv.app")
+
+
+class CatchErrors:
+    """Args:
+    app: that may fail.
+    """
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Calls the app and answers for it when it fails."""
+        try:
+            result = self._app(environ, start_response)
+            if type(result) is list:  # the usual case
+                return result
+            return guarded(environ, result, lambda error: _answer(environ, start_response, error))
+        except Exception as error:
+            return _answer(environ, start_response, error)
+
+
+def _answer(
+    environ: WSGIEnvironment, start_response: StartResponse, error: Exception
+) -> Iterable[bytes]:
+    """Answers 500 and logs, or raises ``error``: the client's own fault, or too late."""
+    if isinstance(error, ClientError):
+        raise error
+    named = (
+        environ.get(REQUEST_ID, "-"), environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""),
+    )  # fmt: skip
+    detail = "the server failed; its log has the request id"
+    exc_info = (type(error), error, error.__traceback__)
+    try:
+        body = refuse(environ, start_response, 500, detail, exc_info=exc_info)
+    except Exception as same:
+        if same is error:  # the server logs it, but does not know the id
+            _LOG.error("%s %s %r broke off: %s", *named, first_line(error))
+        raise
+    finally:
+        del exc_info  # PEP 3333: avoid a circular reference
+    _LOG.error("%s %s %r failed", *named, exc_info=error)
+    return body
+
+
+def filter_factory(
+    global_conf: Mapping[str, str], **local_conf: str
+) -> Callable[[WSGIApplication], Any]:
+    """Makes the filter; it has no keys."""
+    LocalConf("catch_errors", local_conf, ())
+    return CatchErrors
