@@ -30,7 +30,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         prog="tools/bench",
         description="Compare servers under one load, in one run. Absolute figures drift with the"
         " machine; the ratio of the first server to each other one, paired per round, is what holds.",
-        epilog="Servers: " + ", ".join(servers.SERVERS) + ".",
+        epilog="Servers: "
+        + ", ".join(servers.SERVERS)
+        + '. "tools/bench filters" measures filters.',
     )
     parser.add_argument(
         "scenarios", nargs="*", default=["hello"], metavar="SCENARIO", help="default: hello"

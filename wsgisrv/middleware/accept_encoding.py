@@ -1,7 +1,7 @@
 """Whether a client takes gzip (RFC 9110 12.5.3).
 
-Rules: of gzip and no coding at all the client gets what it weighs higher, gzip if it weighs them alike. What is
-malformed counts as not said, and whoever sends no Accept-Encoding gets no coding.
+Rules: of gzip and no coding at all the client gets what it weighs higher, gzip if it weighs them alike.
+What is malformed counts as not said, and whoever sends no Accept-Encoding gets no coding.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import re
 
-# RFC 9110 12.4.2: weight = OWS ";" OWS "q=" qvalue;  qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
+# RFC 9110 12.4.2: weight = OWS ";" OWS "q=" qvalue
+#                    qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )
 _ITEM = re.compile(
     r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+)(?:[ \t]*;[ \t]*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?"
 )

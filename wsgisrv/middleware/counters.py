@@ -2,9 +2,9 @@
 
 Rules: windows are fixed, and begin with the first request that is counted in them.
 
-The memory is our own because it is bounded. The library's, with 100,000 clients, holds the hub for 60 ms every
-10 ms to look for what has expired, and keeps growing; here a request looks at two old windows at most, and
-the oldest go when there are too many. 0.7 us a request against 8 us.
+The memory is our own because it is bounded. The library's, with 100,000 clients, holds the hub for 60 ms
+every 10 ms to look for what has expired, and keeps growing; here a request looks at two old windows at
+most, and the oldest go when there are too many. 0.7 us a request against 8 us.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from typing import Protocol
 
 MOST_WINDOWS = 100_000
-"""Windows of one length that a worker remembers, at 300 bytes or less each; the oldest are forgotten first."""
+"""Windows of one length that a worker remembers; the oldest are forgotten first."""
 
 
 class CounterError(Exception):

@@ -3,13 +3,14 @@
     [filter:debug]
     use = egg:wsgisrv#debug
 
-Rules: one record for a request and one for its response, at level debug of the logger ``wsgisrv.debug``, which
-``wsgisrv log-level debug wsgisrv.debug`` turns on in a running service; until then it costs a look at the level.
-A value whose name speaks of a secret (cookie, authorization, token, password, key, signature and the like) is
-``***``, in fields and in the query. Of bodies it says nothing but the length. It has no options.
+Rules: one record for a request and one for its response, at level debug of the logger ``wsgisrv.debug``,
+which ``wsgisrv log-level debug wsgisrv.debug`` turns on in a running service; until then it costs a look at
+the level. A value whose name speaks of a secret (cookie, authorization, token, password, key, signature and
+the like) is ``***``, in fields and in the query. Of bodies it says nothing but the length. It has no
+options.
 
-By hand because it is safer: oslo.middleware's prints the whole environ with tokens and cookies to stdout, and fails
-on a body that is not text.
+By hand because it is safer: oslo.middleware's prints the whole environ with tokens and cookies to stdout,
+and fails on a body that is not text.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from wsgisrv.middleware.local_conf import LocalConf
 _LOG = logging.getLogger("wsgisrv.debug")
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
-_SECRET = re.compile("auth|cookie|token|passw|secret|key|sig|session|credential|csrf|jwt", re.IGNORECASE)
+_SECRET = re.compile(
+    "auth|cookie|token|passw|secret|key|sig|session|credential|csrf|jwt", re.IGNORECASE
+)
 _HIDDEN = "***"
 
 

@@ -1,4 +1,4 @@
-"""An app's result that is watched while it is iterated, since an app may fail there as well as in its call."""
+"""An app's result that is watched while it is iterated, since an app may fail there, too."""
 
 from __future__ import annotations
 

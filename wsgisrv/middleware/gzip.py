@@ -6,15 +6,15 @@
     level = 3
     types = application/json text/*
 
-Rules: a response is compressed when the client takes gzip, its type is one of ``types``, it has no coding yet, does
-not forbid it (Cache-Control: no-transform) and is not known to be shorter than ``min_bytes``. 1xx, 204, 206
-and 304 never are. Whatever could have been compressed says ``Vary: Accept-Encoding``, and a compressed one has a
-weak ETag, since its bytes are others; 304 and HEAD say what the 200 to a GET would. A stream is compressed piece
-by piece, and each piece is flushed, so that nobody waits for an event; what is told its length is not.
-What an app gives to start_response's write() is left alone.
+Rules: a response is compressed when the client takes gzip, its type is one of ``types``, it has no coding
+yet, does not forbid it (Cache-Control: no-transform) and is not known to be shorter than ``min_bytes``.
+1xx, 204, 206 and 304 never are. Whatever could have been compressed says ``Vary: Accept-Encoding``, and a
+compressed one has a weak ETag, since its bytes are others; 304 and HEAD say what the 200 to a GET would. A
+stream is compressed piece by piece, and each piece is flushed, so that nobody waits for an event; what is
+told its length is not. What an app gives to start_response's write() is left alone.
 
-Nothing holds the hub for long: 64 KiB are compressed at a time (0.5 ms at level 3, 0.9 ms at 6 for 7 % less, JSON),
-and others have their turn before the next.
+Nothing holds the hub for long: 64 KiB are compressed at a time (0.5 ms at level 3, 0.9 ms at 6 for 7 %
+less, JSON), and others have their turn before the next.
 
 Where a response has a secret beside what somebody else made the client send, its compressed length gives the
 secret away (BREACH): leave such types out. oslo.middleware has nothing like it.

@@ -9,9 +9,9 @@
     factory = yourservice.wsgi:make_app
     database = sqlite:///%(here)s/service.sqlite
 
-Rules: ``object`` is a WSGI callable, ``factory`` a function that returns one; of the section's other keys each is
-an argument of the factory, as text. Both are ``module:name``, with dots in the name for what is inside a class
-or an instance.
+Rules: ``object`` is a WSGI callable, ``factory`` a function that returns one; of the section's other keys
+each is an argument of the factory, as text. Both are ``module:name``, with dots in the name for what is
+inside a class or an instance.
 """
 
 from __future__ import annotations

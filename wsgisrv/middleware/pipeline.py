@@ -8,9 +8,9 @@
     keystone = request_id catch_errors authtoken api
     noauth2 = request_id catch_errors noauth api
 
-Rules: the word is ``flavor`` or ``auth_strategy``, in the section or in ``[DEFAULT]``, the section first; each
-other key of the section is a pipeline by that word, filters from the outside in and last the app. Services
-that have a ``pipeline_factory`` of their own, which asks their own options, need this one not.
+Rules: the word is ``flavor`` or ``auth_strategy``, in the section or in ``[DEFAULT]``, the section first;
+each other key of the section is a pipeline by that word, filters from the outside in and last the app.
+Services that have a ``pipeline_factory`` of their own, which asks their own options, need this one not.
 """
 
 from __future__ import annotations

@@ -5,15 +5,16 @@
     networks = 10.0.0.0/24, 192.0.2.7
     headers = x-forwarded-for, x-forwarded-proto
 
-Rules, those of the server's own ``trusted_proxies``, which does the same for all apps and before the access log:
-a request from one of ``networks`` is from whom ``headers`` say, read from the right as far as the addresses in
-them are in ``networks``; all other headers of the kind are taken out. A field that no proxy would write is a 400.
-REMOTE_ADDR and REMOTE_PORT, ``wsgi.url_scheme``, HTTPS, HTTP_HOST, SERVER_PORT and SCRIPT_NAME change, and
-``environ["wsgisrv.peer"]`` has the connection's peer.
+Rules, those of the server's own ``trusted_proxies``, which does the same for all apps and before the access
+log: a request from one of ``networks`` is from whom ``headers`` say, read from the right as far as the
+addresses in them are in ``networks``; all other headers of the kind are taken out. A field that no proxy
+would write is a 400. REMOTE_ADDR and REMOTE_PORT, ``wsgi.url_scheme``, HTTPS, HTTP_HOST, SERVER_PORT and
+SCRIPT_NAME change, and ``environ["wsgisrv.peer"]`` has the connection's peer.
 
-By hand because it is safer: oslo.middleware's http_proxy_to_wsgi believes anybody, and the leftmost address,
-which is the client's own invention. The key that turns that filter on, ``enable_proxy_headers_parsing``, is known
-here and turns this one off with false. Quicker as well: 4 us a request with two fields against 32 us.
+By hand because it is safer: oslo.middleware's http_proxy_to_wsgi believes anybody, and the leftmost
+address, which is the client's own invention. The key that turns that filter on,
+``enable_proxy_headers_parsing``, is known here and turns this one off with false. Quicker as well: 4 us a
+request with two fields against 32 us.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def filter_factory(
     """Makes the filter.
 
     Args:
-        local_conf: ``networks``, which has to be there; ``headers``; ``enable_proxy_headers_parsing``, true by
+        local_conf: ``networks``, which has to be there; ``headers``; ``enable_proxy_headers_parsing``, true
+        by
             default.
 
     Raises:

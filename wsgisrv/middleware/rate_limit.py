@@ -6,11 +6,11 @@
     per = project
     storage = redis://10.0.0.5:6379/0
 
-Rules: each limit is a fixed window that begins with its first request; a request has to be within all of them.
-A client is an address, an IPv6 one its /64, since that is what one client is given. With ``per = project`` it
-is the project that an auth filter in front has found (keystonemiddleware's X-Project-Id), and the address where
-there is none: without such a filter clients could name any. Behind a proxy the address is the proxy's unless
-``trusted_proxies`` or proxy_headers say better.
+Rules: each limit is a fixed window that begins with its first request; a request has to be within all of
+them. A client is an address, an IPv6 one its /64, since that is what one client is given. With ``per =
+project`` it is the project that an auth filter in front has found (keystonemiddleware's X-Project-Id), and
+the address where there is none: without such a filter clients could name any. Behind a proxy the address is
+the proxy's unless ``trusted_proxies`` or proxy_headers say better.
 
 ``storage = memory``, the default, counts in each worker for itself: a service of four workers lets through up
 to four times as much. Counts that are to hold for a service or for several machines go to Redis, or wherever

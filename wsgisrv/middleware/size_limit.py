@@ -4,14 +4,15 @@
     use = egg:wsgisrv#size_limit
     max_request_body_size = 114688
 
-Rules: a Content-Length over the limit is a 413 before the app is called or a byte of the body is read. A body
-whose length is not known is counted as the app reads it: the read that goes over the limit raises
-``BodyTooLargeError``, which is WebOb's HTTPRequestEntityTooLarge, so apps made with WebOb answer it themselves;
-where it leaves the app it is answered here. Nothing beyond the limit is ever kept in memory.
+Rules: a Content-Length over the limit is a 413 before the app is called or a byte of the body is read. A
+body whose length is not known is counted as the app reads it: the read that goes over the limit raises
+``BodyTooLargeError``, which is WebOb's HTTPRequestEntityTooLarge, so apps made with WebOb answer it
+themselves; where it leaves the app it is answered here. Nothing beyond the limit is ever kept in memory.
 
-The server has such a limit for all apps together (``max_body_bytes``); this one is for a pipeline. The key and
-its default are oslo.middleware's. By hand because it is quicker, 0.4 us a request against 45 us, and safer: a
-read() without a size in the other one takes a chunked body into memory, however long it is, before it counts.
+The server has such a limit for all apps together (``max_body_bytes``); this one is for a pipeline. The key
+and its default are oslo.middleware's. By hand because it is quicker, 0.4 us a request against 45 us, and
+safer: a read() without a size in the other one takes a chunked body into memory, however long it is, before
+it counts.
 """
 
 from __future__ import annotations

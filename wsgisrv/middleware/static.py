@@ -6,14 +6,15 @@
     index = index.html
     max_age = 3600
 
-Rules: GET and HEAD of regular files below ``root``, by their names in the path. Each name is opened inside the
-directory before it, never through a symbolic link, so nothing outside of ``root`` is reached, whatever changes
-meanwhile; names that begin with a dot are not served. ``index``, if given, is the file of a directory. ETag
-and Last-Modified answer conditional requests (RFC 9110 13.1); ranges are not answered. Many or large files are
-for the proxy in front: here a read from a slow disk holds the hub.
+Rules: GET and HEAD of regular files below ``root``, by their names in the path. Each name is opened inside
+the directory before it, never through a symbolic link, so nothing outside of ``root`` is reached, whatever
+changes meanwhile; names that begin with a dot are not served. ``index``, if given, is the file of a
+directory. ETag and Last-Modified answer conditional requests (RFC 9110 13.1); ranges are not answered. Many
+or large files are for the proxy in front: here a read from a slow disk holds the hub.
 
-By hand because it is safer: webob.static, which would do, follows symbolic links out of its root, serves index.html
-of directories beside it (``/../other/``), and tells clients the full path of what it has not found.
+By hand because it is safer: webob.static, which would do, follows symbolic links out of its root, serves
+index.html of directories beside it (``/../other/``), and tells clients the full path of what it has not
+found.
 """
 
 from __future__ import annotations
@@ -124,7 +125,8 @@ def _is_fresh(environ: WSGIEnvironment, etag: str, modified: float) -> bool:
     if tags is not None:
         known = [tag.strip(" \t").removeprefix("W/") for tag in tags.split(",")]
         return "*" in known or etag in known
-    since = email.utils.parsedate_tz(environ.get("HTTP_IF_MODIFIED_SINCE", ""))
+    said: str = environ.get("HTTP_IF_MODIFIED_SINCE", "")
+    since = email.utils.parsedate_tz(said)
     try:
         return since is not None and int(modified) <= email.utils.mktime_tz(since)
     except (ValueError, OverflowError):  # a date that no calendar has is none (RFC 9110 13.1.3)
