@@ -23,12 +23,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from wsgisrv.config import check_proxy_headers
+from wsgisrv.config import PROXY_HEADERS, check_proxy_headers
 from wsgisrv.errors import ConfigError
 from wsgisrv.http1.believed import believe_proxies
 from wsgisrv.http1.errors import RefusedError
 from wsgisrv.middleware.document import refuse
-from wsgisrv.middleware.local_conf import LocalConf, wrong
+from wsgisrv.middleware.local_conf import LocalConf
 from wsgisrv.networks import Networks, check_networks
 
 HEADERS = "x-forwarded-for, x-forwarded-proto"
@@ -78,10 +78,9 @@ def filter_factory(
         )
     if problem := check_networks(names):
         raise ConfigError(f"networks = {conf.text('networks')}: {problem}")
-    if problem := check_proxy_headers(headers):
+    problem = check_proxy_headers(headers) if headers else f"allowed are {', '.join(PROXY_HEADERS)}"
+    if problem:
         raise ConfigError(f"headers = {conf.text('headers')}: {problem}")
-    if not headers:
-        raise wrong("headers", "", "one of them at least")
     if not conf.boolean("enable_proxy_headers_parsing", True):
         return lambda app: app
     networks = Networks(names)
