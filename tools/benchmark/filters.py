@@ -1,8 +1,8 @@
 """What filters cost: ``tools/bench filters``, in one process and without a server.
 
-Each round calls every stack once, one after the other, so that whatever else the machine does meets all of them
-alike; what the bare app takes is taken off, round by round. The best round is shown beside the median, since a
-machine that others use adds and never takes off.
+Each round calls every stack once, one after the other, so that whatever else the machine does meets all of
+them alike; what the bare app takes is taken off, round by round. The best round is shown beside the median,
+since a machine that others use adds and never takes off.
 """
 
 from __future__ import annotations

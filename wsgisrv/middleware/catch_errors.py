@@ -4,9 +4,9 @@
     use = egg:wsgisrv#catch_errors
 
 Rules: an exception becomes one log record with its traceback and the request's id, and a 500 with the API's
-error document. That goes through the server's start_response with exc_info (PEP 3333, "Error Handling"):
-when the head was sent before, the server raises the error again, so that half a response is never passed for
-a whole one. What the server itself raises in an app, since a client went away or sent a broken body, is
+error document. Once a body has begun, that goes through start_response with exc_info (PEP 3333, "Error
+Handling"): when the head was sent, the server raises the error again, so that half a response is never passed
+for a whole one. What the server itself raises in an app, since a client went away or sent a broken body, is
 nobody's bug and is the server's to answer. Place it behind request_id, which gives the id, and in front of
 all that may fail. It has no options.
 
@@ -24,7 +24,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from wsgisrv.errors import ClientError, first_line
 from wsgisrv.middleware.document import REQUEST_ID, refuse
-from wsgisrv.middleware.guarded import guarded
+from wsgisrv.middleware.guarded import call_guarded
 from wsgisrv.middleware.local_conf import LocalConf
 
 _LOG = logging.getLogger("wsgisrv.app")
@@ -40,17 +40,16 @@ class CatchErrors:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Calls the app and answers for it when it fails."""
-        try:
-            result = self._app(environ, start_response)
-            if type(result) is list:  # the usual case
-                return result
-            return guarded(environ, result, lambda error: _answer(environ, start_response, error))
-        except Exception as error:
-            return _answer(environ, start_response, error)
+        return call_guarded(
+            self._app,
+            environ,
+            start_response,
+            lambda error, is_late: _answer(environ, start_response, error, is_late),
+        )
 
 
 def _answer(
-    environ: WSGIEnvironment, start_response: StartResponse, error: Exception
+    environ: WSGIEnvironment, start_response: StartResponse, error: Exception, is_late: bool
 ) -> Iterable[bytes]:
     """Answers 500 and logs, or raises ``error``: the client's own fault, or too late."""
     if isinstance(error, ClientError):
@@ -59,7 +58,7 @@ def _answer(
         environ.get(REQUEST_ID, "-"), environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""),
     )  # fmt: skip
     detail = "the server failed; its log has the request id"
-    exc_info = (type(error), error, error.__traceback__)
+    exc_info = (type(error), error, error.__traceback__) if is_late else None
     try:
         body = refuse(environ, start_response, 500, detail, exc_info=exc_info)
     except Exception as same:

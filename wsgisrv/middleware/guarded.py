@@ -1,36 +1,91 @@
-"""An app's result that is watched while it is iterated, since an app may fail there, too."""
+"""An app that is called so that another answer may take its place, should it fail: in its call or later.
+
+Rules: the app's head waits until the first piece of its body is there, so that until then another answer
+takes its place without a trace. PEP 3333's exc_info alone does not do: WebOb, which others' filters in front
+are made with, raises whatever start_response is given with it, sent or not. From the first piece on it is
+what there is, and the server raises the error when the head was sent.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from wsgiref.types import WSGIEnvironment
+from types import TracebackType
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-Answer = Callable[[Exception], Iterable[bytes]]
-"""Makes the body that takes the place of what failed, or raises."""
+Answer = Callable[[Exception, bool], Iterable[bytes]]
+"""Makes the body that takes the place of what failed, or raises. The flag says that the head is out of our
+hands, so that exc_info has to be given."""
+
+_END: Any = object()
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
 
-def guarded(environ: WSGIEnvironment, result: Iterable[bytes], answer: Answer) -> Iterable[bytes]:
-    """Returns ``result`` watched, or itself where nothing can go wrong.
+def call_guarded(
+    app: WSGIApplication, environ: WSGIEnvironment, start_response: StartResponse, answer: Answer
+) -> Iterable[bytes]:
+    """Calls the app and returns its body, or the answer in its place.
 
-    That is a list or a tuple; and a file wrapper, which has to reach the server as it is (PEP 3333).
+    A file wrapper reaches the server as it is (PEP 3333), and so do lists and tuples.
     """
-    if type(result) is list or isinstance(result, (list, tuple)):
-        return result
+    head = _Head(start_response)
+    try:
+        result = app(environ, head.start)
+        if type(result) is list or _is_whole(result, environ):
+            head.send()
+            return result
+        return _Guarded(head, result, answer)
+    except Exception as error:
+        return answer(error, head.is_sent)
+
+
+def _is_whole(result: Iterable[bytes], environ: WSGIEnvironment) -> bool:
     wrapper = environ.get("wsgi.file_wrapper")
-    if isinstance(wrapper, type) and isinstance(result, wrapper):
-        return result
-    return Guarded(result, answer)
+    return isinstance(result, (list, tuple)) or (
+        isinstance(wrapper, type) and isinstance(result, wrapper)
+    )
 
 
-class Guarded:
-    """Args:
-    result: the app's.
-    answer: what to do about an error; it raises when the head was sent.
-    """
+class _Head:
+    """The app's head, while it waits."""
 
-    __slots__ = ("_answer", "_pieces", "_result")
+    __slots__ = ("_said", "_server_write", "_start_response", "is_sent")
 
-    def __init__(self, result: Iterable[bytes], answer: Answer) -> None:
+    def __init__(self, start_response: StartResponse) -> None:
+        self._start_response = start_response
+        self._said: tuple[str, list[tuple[str, str]]] | None = None
+        self._server_write: Any = None
+        self.is_sent = False
+
+    def start(
+        self, status: str, headers: list[tuple[str, str]], exc_info: _ExcInfo | None = None
+    ) -> Callable[[bytes], object]:
+        """As PEP 3333 says."""
+        if self.is_sent:
+            # Without exc_info it is a mistake of the app's, which the server names.
+            more: Any = () if exc_info is None else (exc_info,)
+            return self._start_response(status, headers, *more)
+        if self._said is not None and exc_info is None:
+            raise AssertionError("start_response() was called twice without exc_info")
+        self._said = status, headers
+        return self._write
+
+    def send(self) -> None:
+        """Hands the head on; where there is none, the server says what is wrong."""
+        if self._said is not None and not self.is_sent:
+            self._server_write = self._start_response(*self._said)
+            self.is_sent = True
+
+    def _write(self, data: bytes) -> object:
+        self.send()
+        return self._server_write(data)
+
+
+class _Guarded:
+    __slots__ = ("_answer", "_head", "_pieces", "_result")
+
+    def __init__(self, head: _Head, result: Iterable[bytes], answer: Answer) -> None:
+        self._head = head
         self._result = result
         self._pieces = iter(result)
         self._answer = answer
@@ -39,13 +94,18 @@ class Guarded:
         return self
 
     def __next__(self) -> bytes:
+        head = self._head
         try:
-            return next(self._pieces)
-        except StopIteration:
-            raise
+            piece = next(self._pieces, _END)
+            if not head.is_sent:
+                head.send()
         except Exception as error:
-            self._pieces = iter(self._answer(error))
-        return next(self._pieces)
+            self._pieces = iter(self._answer(error, head.is_sent))
+            head.is_sent = True
+            piece = next(self._pieces, _END)
+        if piece is _END:
+            raise StopIteration
+        return piece
 
     def close(self) -> None:
         """Closes the app's result."""

@@ -9,7 +9,8 @@
     noauth2 = request_id catch_errors noauth api
 
 Rules: the word is ``flavor`` or ``auth_strategy``, in the section or in ``[DEFAULT]``, the section first;
-each other key of the section is a pipeline by that word, filters from the outside in and last the app.
+each other key of the section is a pipeline by that word, filters from the outside in and last the app. Of a
+key that stands in both, paste takes the one in ``[DEFAULT]``, unless the section says ``set KEY = ...``.
 Services that have a ``pipeline_factory`` of their own, which asks their own options, need this one not.
 """
 

@@ -25,7 +25,7 @@ from webob import exc
 
 from wsgisrv.errors import ClientError
 from wsgisrv.middleware.document import refuse
-from wsgisrv.middleware.guarded import guarded
+from wsgisrv.middleware.guarded import call_guarded
 from wsgisrv.middleware.local_conf import LocalConf
 
 DEFAULT_BYTES = 112 * 1024
@@ -73,16 +73,13 @@ class SizeLimit:
     def _counted(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["wsgi.input"] = LimitedInput(environ["wsgi.input"], self._most)
 
-        def answer(error: Exception) -> Iterable[bytes]:
+        def answer(error: Exception, is_late: bool) -> Iterable[bytes]:
             if not isinstance(error, BodyTooLargeError):
                 raise error
-            exc_info = (type(error), error, error.__traceback__)
+            exc_info = (type(error), error, error.__traceback__) if is_late else None
             return refuse(environ, start_response, 413, _detail(self._most), exc_info=exc_info)
 
-        try:
-            return guarded(environ, self._app(environ, start_response), answer)
-        except BodyTooLargeError as error:
-            return answer(error)
+        return call_guarded(self._app, environ, start_response, answer)
 
 
 class LimitedInput:

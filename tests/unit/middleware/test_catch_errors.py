@@ -103,7 +103,7 @@ def test_an_error_after_the_head_was_sent_is_the_servers(caplog: pytest.LogCaptu
         return ClosedPieces(start_response, [b"half", error])
 
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "SERVER_PROTOCOL": "HTTP/1.1"}
-    Handler(io.BytesIO(), out, io.StringIO(), environ).run(RequestId(CatchErrors(app)))  # type: ignore[arg-type]
+    Handler(io.BytesIO(), out, io.StringIO(), environ).run(RequestId(CatchErrors(app)))
     assert Handler.caught is error
     assert out.getvalue().endswith(b"half")
     (record,) = caplog.records

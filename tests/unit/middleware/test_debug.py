@@ -20,11 +20,14 @@ def app(environ: Any, start_response: Any) -> list[bytes]:
     return [b"hunter2"]
 
 
+TOKENS: dict[str, Any] = {"X_Auth_Token": "hunter2", "X_Service_Token": "hunter2"}
+
+
 def ask() -> None:
     call(
         filter_factory({})(app), "/v1/x?limit=1&api_key=hunter2&temp_url_sig=hunter2", "POST",
-        body=b"hunter2", Authorization="hunter2", Cookie="hunter2", X_Auth_Token="hunter2",
-        X_Service_Token="hunter2", Accept="text/plain", Referer="http://h/?password=hunter2",
+        body=b"hunter2", Authorization="hunter2", Cookie="hunter2", **TOKENS,
+        Accept="text/plain", Referer="http://h/?password=hunter2",
     )  # fmt: skip
 
 

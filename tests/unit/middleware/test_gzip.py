@@ -12,7 +12,6 @@ import pytest
 
 from tests.support.wsgi import call
 from wsgisrv.errors import ConfigError
-from wsgisrv.middleware import gzip as filter_module
 from wsgisrv.middleware.accept_encoding import takes_gzip
 from wsgisrv.middleware.gzip import SLICE_BYTES, Gzip, filter_factory
 
@@ -26,6 +25,14 @@ def answering(body: Iterable[bytes], *headers: tuple[str, str], status: str = "2
         return [] if environ["REQUEST_METHOD"] == "HEAD" else body
 
     return app
+
+
+def starter(said: list[Any], write: Any = None) -> Any:
+    def start_response(*head: Any) -> Any:
+        said.append(head)
+        return write
+
+    return start_response
 
 
 def ask(app: Any, method: str = "GET", accept: str = "gzip") -> Any:
@@ -99,7 +106,7 @@ def test_204_and_304_have_no_coding_and_304_the_etag_of_the_200(status: str) -> 
     said: list[Any] = []
     app = Gzip(answering([], ("ETag", '"a"'), status=status))
     environ = {"REQUEST_METHOD": "GET", "HTTP_ACCEPT_ENCODING": "gzip"}
-    app(environ, lambda *head: said.append(head) or bytes)
+    app(environ, starter(said))
     headers = dict(said[0][1])
     assert "Content-Encoding" not in headers
     assert headers["ETag"] == ('W/"a"' if status[:3] == "304" else '"a"')
@@ -145,7 +152,7 @@ def test_each_piece_of_a_stream_can_be_read_when_it_comes(is_lazy: bool) -> None
 
     said: list[Any] = []
     environ = {"REQUEST_METHOD": "GET", "HTTP_ACCEPT_ENCODING": "gzip"}
-    result = Gzip(app)(environ, lambda *head: said.append(head) or bytes)
+    result = Gzip(app)(environ, starter(said))
     reader = zlib.decompressobj(31)
     pieces = [reader.decompress(piece) for piece in result]
     result.close()  # type: ignore[attr-defined]
@@ -165,7 +172,7 @@ def test_a_long_body_gives_others_their_turn_after_each_slice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     turns: list[float] = []
-    monkeypatch.setattr(filter_module.time, "sleep", turns.append)
+    monkeypatch.setattr("wsgisrv.middleware.gzip.time.sleep", turns.append)
     long = os.urandom(1000) * 400
     answer = ask(answering([long]))
     assert gzip.decompress(answer.body) == long
@@ -196,7 +203,7 @@ def test_what_goes_through_write_is_left_alone() -> None:
     said: list[Any] = []
     written: list[bytes] = []
     environ = {"REQUEST_METHOD": "GET", "HTTP_ACCEPT_ENCODING": "gzip"}
-    result = Gzip(app)(environ, lambda *head: said.append(head) or written.append)
+    result = Gzip(app)(environ, starter(said, written.append))
     assert written == [TEXT, b"more"]
     assert list(result) == []
     assert "Content-Encoding" not in dict(said[0][1])

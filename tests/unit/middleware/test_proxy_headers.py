@@ -20,7 +20,7 @@ def app(environ: Any, start_response: Any) -> list[bytes]:
     return [b"ok"]
 
 
-def ask(peer: str, fields: dict[str, str], **conf: str) -> int:
+def ask(peer: str, fields: dict[str, Any], **conf: str) -> int:
     made = filter_factory({}, **{"networks": "10.0.0.0/8", **conf})(app)
     environ = {"REMOTE_ADDR": peer, "REMOTE_PORT": "1"}
     return int(call(made, "/", environ=environ, **fields).status_code)

@@ -15,7 +15,6 @@ import pytest
 
 from tests.support.wsgi import call
 from wsgisrv.errors import ConfigError
-from wsgisrv.middleware import rate_limit
 from wsgisrv.middleware.counters import CounterError, MemoryCounters
 from wsgisrv.middleware.rate_limit import Limit, RateLimit, filter_factory
 
@@ -122,7 +121,7 @@ def test_a_storage_that_fails_is_one_line_and_is_left_alone_for_a_second(
     fails_open: bool, status: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [1000.0]
-    monkeypatch.setattr(rate_limit.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("wsgisrv.middleware.rate_limit.time.monotonic", lambda: now[0])
     counters = Failing()
     limited = RateLimit(app, [Limit("minute", 5, 60)], counters, fails_open=fails_open)
     for _ in range(10):

@@ -18,7 +18,7 @@ class Stream(io.BytesIO):
 
     asked: list[int]
 
-    def read(self, size: int | None = -1) -> bytes:  # type: ignore[override]
+    def read(self, size: int | None = -1) -> bytes:
         assert size is not None
         assert size >= 0, "a read without a bound"
         return super().read(size)

@@ -47,8 +47,8 @@ def test_a_file_is_answered_with_type_length_and_what_conditions_need(root: Path
 def test_who_has_it_already_gets_304(root: Path) -> None:
     first = call(made(root), "/a.txt").headers
     etag, modified = first["ETag"], first["Last-Modified"]
-    since = {"If_Modified_Since": modified}
-    said: list[dict[str, str]] = [
+    since: dict[str, Any] = {"If_Modified_Since": modified}
+    said: list[dict[str, Any]] = [
         {"If_None_Match": etag}, {"If_None_Match": f'"x", W/{etag}'}, {"If_None_Match": "*"}, since,
     ]  # fmt: skip
     for fields in said:
