@@ -57,5 +57,7 @@ find_python() {
 
 use_venv() {
     find_python
+    # The tests of MySQL are skipped where it cannot be built.
+    [ "$1" != dev ] || set -- "$@" --wanted 'mysqlclient>=2.3'
     VENV=$("$PYTHON" -I "$ROOT/tools/_venv.py" "$@") || exit 1
 }

@@ -1,7 +1,7 @@
 """The channel: one socket pair between the master and each worker, carrying lines of JSON.
 
 Rules: both ends are non-blocking and nobody waits for the other; EOF means that the other side died.
-READY, FAILED and STACKS go up to the master; DRAIN, REOPEN, DUMP, TLS and LOG_LEVEL go down to a
+READY, FAILED and STACKS go up to the master; DRAIN, REOPEN, DUMP, TLS, SETTINGS and LOG_LEVEL go down to a
 worker.
 Must not import eventlet: a worker's hub watches ``fileno()`` and calls ``receive()``.
 
@@ -29,7 +29,8 @@ class Kind(enum.Enum):
     DUMP = "dump"  # master -> worker: send every stack; fields: token, most_bytes
     STACKS = "stacks"  # worker -> master: they are these; fields: token, stacks
     LOG_LEVEL = "log_level"  # master -> worker: log from here on; fields: level, logger
-    TLS = "tls"  # master -> worker: other certificates; fields: tls.Material's
+    TLS = "tls"  # master -> worker: other certificates; fields: server, and tls.Material's
+    SETTINGS = "settings"  # master -> worker: these hold from now on; fields: each mutable option
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

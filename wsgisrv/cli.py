@@ -17,11 +17,11 @@ from pathlib import Path
 from oslo_config import cfg
 
 from wsgisrv import __version__, logs
-from wsgisrv.config import Settings
 from wsgisrv.context import WorkerContext
 from wsgisrv.errors import SystemRefusedError, UsageError, WsgisrvError, first_line
+from wsgisrv.layout import Layout
 from wsgisrv.operate import OPERATIONS, operate
-from wsgisrv.options import Loaded, load
+from wsgisrv.options import Loaded, load, mutated
 
 _LOG = logging.getLogger("wsgisrv")
 _UNEXPECTED = 70  # sysexits.h, EX_SOFTWARE
@@ -144,9 +144,23 @@ def _demo(args: Sequence[str]) -> int:
     return _run(loaded, lambda extra: {"database": extra["database"] or _default_database()})
 
 
+def _check(args: Sequence[str]) -> int:
+    from wsgisrv.check import run_check
+
+    return run_check(args)
+
+
+def _routes(args: Sequence[str]) -> int:
+    from wsgisrv.routes_command import print_routes
+
+    return print_routes(args)
+
+
 COMMANDS: Mapping[str, Command] = {
     "serve": Command(_serve, "serve a paste-deployed app"),
+    "check": Command(_check, "check what serve would do, and serve nobody"),
     "demo": Command(_demo, "serve the demo API"),
+    "routes": Command(_routes, "print the routes of an app"),
     **{
         name: Command(functools.partial(operate, name), operation.help)
         for name, operation in OPERATIONS.items()
@@ -169,35 +183,43 @@ def _run(
     from wsgisrv.master.reloads import Version
     from wsgisrv.master.signals import SignalPipe, StopAskedError
     from wsgisrv.master.supervisor import Supervisor
-    from wsgisrv.tls import TlsFiles
 
     inherited = tuple(inherited_listeners(os.environ))
 
-    def read() -> Settings:
-        return _checked(loaded(), inherited)
+    found = fresh = loaded()
 
-    found = loaded()
+    def read() -> Layout:
+        nonlocal fresh
+        fresh = loaded()
+        return _checked(fresh, inherited)
+
+    def mutate() -> Layout:
+        nonlocal found
+        found = mutated(found, fresh)
+        return _layout_of(found, inherited)
+
     logs.setup(found.settings.log_level)
-    settings = _checked(found, inherited)
-    tls = TlsFiles(settings)
+    first = Version.read(_checked(found, inherited))
+    settings = first.layout.settings
     added = global_conf(found.extra)
     signals = SignalPipe()
     signals.install()
     try:
-        listeners = ListenerSet.open(settings, {}, settings.bind_timeout, signals.wait)
+        listeners = ListenerSet.open(first.layout.servers, {}, settings.bind_timeout, signals.wait)
     except StopAskedError:
         return 0
     try:
         control = open_control_socket(settings.control_socket, os.environ)
     except WsgisrvError:
-        for listener in listeners.listeners:
+        for listener in listeners.all():
             listener.close()
         raise
     supervisor = Supervisor(
-        Version(settings, tls),
+        first,
         listeners,
         _run_worker,
         reload_settings=read,
+        mutate=mutate,
         global_conf=added,
         signals=signals,
         control=control,
@@ -205,26 +227,37 @@ def _run(
     return supervisor.run()
 
 
-def _checked(found: Loaded, inherited: tuple[str, ...]) -> Settings:
-    """Returns the settings of a service that can be served, at the start and on every reload.
+def _checked(found: Loaded, inherited: tuple[str, ...]) -> Layout:
+    """Returns the layout of a service that can be served, at the start and on every reload.
 
     Args:
-        inherited: addresses of sockets that were handed over; they take the place of the default.
+        inherited: addresses of sockets that were handed over; they take the place of the default. Where
+            there are several servers, each names its own.
 
     Raises:
         UsageError: when there is nothing to serve.
-        ConfigError: when the paste file cannot be read.
+        ConfigError: when a paste file cannot be read.
     """
     from wsgisrv.deploy import check_readable
 
     for warning in found.warnings:
         _LOG.warning("%s", warning)
-    settings = found.settings
-    if not settings.paste_config:
-        raise UsageError("nothing to serve: name a paste file, as in: wsgisrv serve api-paste.ini")
-    check_readable(settings.paste_config)
-    named = settings.bind if "bind" in found.given or not inherited else ()
-    return dataclasses.replace(settings, bind=(*inherited, *named))
+    layout = _layout_of(found, inherited)
+    for server in layout.servers:
+        if not server.settings.paste_config:
+            what = f" for {server.name}" if server.name else ""
+            raise UsageError(
+                f"nothing to serve{what}: name a paste file, as in: wsgisrv serve api-paste.ini"
+            )
+        check_readable(server.settings.paste_config)
+    return layout
+
+
+def _layout_of(found: Loaded, inherited: tuple[str, ...]) -> Layout:
+    if found.sections:
+        return Layout.of(found.settings, found.sections)
+    named = found.settings.bind if "bind" in found.given or not inherited else ()
+    return Layout.single(dataclasses.replace(found.settings, bind=(*inherited, *named)))
 
 
 def _run_worker(context: WorkerContext) -> int:

@@ -9,9 +9,10 @@ Must not import eventlet, webob, paste or routes.
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from wsgisrv.networks import check_networks
-from wsgisrv.option import GIB, KIB, MIB, option
+from wsgisrv.option import GIB, KIB, MIB, SERVICE, WORKERS, option
 
 PROXY_HEADERS = (
     "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port",
@@ -29,11 +30,33 @@ def check_proxy_headers(names: tuple[str, ...]) -> str:
     return ""
 
 
+def check_names(names: tuple[str, ...]) -> str:
+    """Returns what is wrong with the names of servers, "" for nothing."""
+    for index, name in enumerate(names):
+        if not re.fullmatch("[a-z][a-z0-9_]{0,31}", name):
+            return (
+                "a server's name has lower-case letters, digits and _, 32 at most, a letter first"
+            )
+        if name in names[:index]:
+            return f"{name} is named twice"
+    return ""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One value of each option. Times are in seconds, names that end in ``_bytes`` are in bytes."""
 
     # What is served, and where
+    servers: tuple[str, ...] = option(
+        (),
+        "Names of several APIs to serve, each with a section of its own, as [wsgisrv_admin] for admin,"
+        " which has its bind, and whatever else differs from [wsgisrv]. With workers in it, the server"
+        " has worker processes of its own; the others share those of [wsgisrv].",
+        metavar="NAME,...",
+        is_list=True,
+        check=check_names,
+        scope=SERVICE,
+    )
     paste_config: str = option(
         "", "Paste file to serve, as PATH or PATH#APP. APP defaults to 'main'."
     )
@@ -49,6 +72,8 @@ class Settings:
         " about to leave it. 0 tries once.",
         min=0,
         max=600,
+        mutable=True,
+        scope=SERVICE,
     )
     backlog: int = option(
         2048,
@@ -161,6 +186,7 @@ class Settings:
         " and, on Linux, its cgroup's CPU quota).",
         min=0,
         max=256,
+        scope=WORKERS,
     )
     worker_timeout: float = option(
         60.0,
@@ -169,6 +195,7 @@ class Settings:
         min=0,
         max=86400,
         mutable=True,
+        scope=WORKERS,
     )
     blocked_warning: float = option(
         0.25,
@@ -177,6 +204,7 @@ class Settings:
         min=0,
         max=3600,
         mutable=True,
+        scope=WORKERS,
     )
     boot_timeout: float = option(
         120.0,
@@ -185,6 +213,7 @@ class Settings:
         min=0,
         max=86400,
         mutable=True,
+        scope=WORKERS,
     )
     graceful_timeout: float = option(
         30.0,
@@ -192,6 +221,18 @@ class Settings:
         min=0,
         max=86400,
         mutable=True,
+        scope=WORKERS,
+    )
+    shutdown_delay: float = option(
+        0.0,
+        "Seconds that a graceful stop of the service waits before its workers drain, while it says that it"
+        " is not ready (egg:wsgisrv#healthcheck) and serves on. 0, the default, drains at once, as"
+        " suits a service that no proxy asks. Behind one: longer than it takes to notice, as its"
+        " check's interval times the failures that it asks for. A reload does not wait.",
+        min=0,
+        max=86400,
+        mutable=True,
+        scope=WORKERS,
     )
 
     # Recycling: a worker is drained when its replacement is ready, one at a time
@@ -201,6 +242,8 @@ class Settings:
         " limit.",
         min=0,
         max=1_000_000_000,
+        mutable=True,
+        scope=WORKERS,
     )
     max_requests_jitter: int = option(
         0,
@@ -208,24 +251,32 @@ class Settings:
         " not due together.",
         min=0,
         max=1_000_000_000,
+        mutable=True,
+        scope=WORKERS,
     )
     max_worker_lifetime: float = option(
         0.0,
         "Seconds after which a worker is replaced by a fresh one. 0 sets no limit.",
         min=0,
         max=31_536_000,
+        mutable=True,
+        scope=WORKERS,
     )
     max_worker_lifetime_jitter: float = option(
         0.0,
         "Most seconds that are added to max_worker_lifetime, as for max_requests_jitter.",
         min=0,
         max=31_536_000,
+        mutable=True,
+        scope=WORKERS,
     )
     max_worker_rss_bytes: int = option(
         0,
         "Resident memory at which a worker is replaced by a fresh one, looked at once a second from"
         " 5 s after it was ready. 0 sets no limit. Well above what the app needs under load.",
         min=0,
+        mutable=True,
+        scope=WORKERS,
     )
 
     # The worker
@@ -233,6 +284,7 @@ class Settings:
         "auto",
         "Eventlet hub. auto takes the first that works of epolls, kqueue, poll and selects.",
         choices=("auto", "epolls", "kqueue", "poll", "selects", "asyncio"),
+        scope=WORKERS,
     )
     pool_size: int = option(
         1000,
@@ -240,6 +292,53 @@ class Settings:
         " for its client, to send more of a body or to take more of a response, holds none.",
         min=1,
         max=1_000_000,
+    )
+
+    # Blocking code (wsgisrv.blocking)
+    blocking_threads: int = option(
+        20,
+        "Native threads of one worker for calls by wsgisrv.blocking.in_thread; further calls wait for one."
+        " They are started when they are needed. As many as calls are to wait in C code at a time: one"
+        " costs little while it waits.",
+        min=1,
+        max=1000,
+        scope=WORKERS,
+    )
+    blocking_queue: int = option(
+        0,
+        "Calls of one worker that may wait for such a thread; one more is refused, which is 503 with"
+        " Retry-After where the app does not handle it. 0 sets no bound of its own: pool_size bounds the"
+        " requests that can call.",
+        min=0,
+        max=1_000_000,
+        scope=WORKERS,
+    )
+
+    cpu_workers: int = option(
+        0,
+        "Helper processes of the service for calls by wsgisrv.blocking.in_process: computations that would"
+        " hold a worker's thread. 0 makes none, and such a call fails. One for each core that is to compute"
+        " at a time; they run at a lower priority (nice 5) than workers.",
+        min=0,
+        max=64,
+        scope=SERVICE,
+    )
+    cpu_queue: int = option(
+        64,
+        "Jobs that may wait for such a process, in all workers together; one more is refused, which is 503"
+        " with Retry-After where the app does not handle it. What waits longer than its client does is"
+        " computed for nobody.",
+        min=1,
+        max=100_000,
+        scope=SERVICE,
+    )
+    cpu_timeout: float = option(
+        60.0,
+        "Seconds that such a job may run where its caller does not say otherwise; then its process is killed"
+        " and replaced. 0 sets no limit.",
+        min=0,
+        max=86400,
+        scope=SERVICE,
     )
 
     # Logs
@@ -250,13 +349,15 @@ class Settings:
         '%(client_ip)s "%(request_line)s" status: %(status_code)s  len: %(body_length)s'
         " time: %(wall_seconds).7f",
         "Format of an access log line, with the fields of oslo.service's wsgi_log_format:"
-        " client_ip, client_port, date_time, request_line, status_code, body_length, wall_seconds.",
+        " client_ip, client_port, date_time, request_line, status_code, body_length, wall_seconds; and"
+        " server, its name among several, which stands in front of the default.",
     )
     log_level: str = option(
         "info",
         "Least severe level that the server logs on stderr.",
         choices=("debug", "info", "warning", "error", "critical"),
         mutable=True,
+        scope=SERVICE,
     )
 
     # Control
@@ -267,6 +368,19 @@ class Settings:
         " /run/wsgisrv (root) or ~/.local/state/wsgisrv/run, where the commands look for it; off"
         " makes none.",
         metavar="PATH",
+        at_start=True,
+        scope=SERVICE,
+    )
+    backdoor: str = option(
+        "off",
+        "Gives each worker a unix socket with a Python console inside it, for trouble that nothing else"
+        " explains; only the master's own user and root may open it, and whoever does can do all that the"
+        " service can. auto makes it in the directory of control_socket's auto; a path names"
+        " another directory, which nobody else may enter; off, the default, makes none. wsgisrv"
+        " status says where they are.",
+        pattern=("off|auto|/.+", "off, auto or the absolute path of a directory"),
+        metavar="DIRECTORY",
+        scope=WORKERS,
     )
 
     # Limits on a request (RFC 9112 and RFC 9110 name no figure but the first)

@@ -12,8 +12,24 @@ from collections.abc import Callable, Mapping
 from wsgisrv.channel import Channel
 from wsgisrv.config import Settings
 from wsgisrv.dumpfile import DumpFile
+from wsgisrv.helper_board import HelperPlace
 from wsgisrv.scoreboard import Scoreboard
 from wsgisrv.tls import TlsContexts
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Served:
+    """One server, as a worker has to serve it.
+
+    Args:
+        listeners: bound, listening, non-blocking sockets, shared with the siblings: never shut down.
+        tls: what TCP connections are encrypted with; None for plain ones.
+    """
+
+    name: str
+    settings: Settings
+    listeners: tuple[socket.socket, ...]
+    tls: TlsContexts | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,25 +40,44 @@ class WorkerContext:
         worker_id: counts up for each spawn in this master's life; never used twice.
         slot: the worker's own slot on the scoreboard.
         generation: counts up with each reload.
-        settings: the options as they were when the worker was spawned.
-        listeners: bound, listening, non-blocking sockets, shared with the siblings: never shut down.
+        settings: the options of its group as they were when the worker was spawned.
+        servers: that it serves, one at least.
+        names_servers: whether what it logs has to say which server it is about.
         channel: the worker's end.
         dump: where faulthandler leaves stacks.
         scoreboard: the whole of it; the worker writes only its own slot.
         global_conf: values that the command adds to the paste file's ``[DEFAULT]``.
-        tls: what TCP connections are encrypted with; None for plain ones.
+        backdoor: bound and listening, this worker's alone; None for none.
+        jobs: where idle helpers of the generation offer themselves; None for a service without.
     """
 
     worker_id: int
     slot: int
     generation: int
     settings: Settings
-    listeners: tuple[socket.socket, ...]
+    servers: tuple[Served, ...]
+    names_servers: bool
     channel: Channel
     dump: DumpFile
     scoreboard: Scoreboard
     global_conf: Mapping[str, str]
-    tls: TlsContexts | None = None
+    backdoor: socket.socket | None = None
+    jobs: socket.socket | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class HelperContext:
+    """All that a process knows that computes for workers (wsgisrv.blocking.helper).
+
+    Args:
+        queue: where it offers itself to the workers of its generation; shared with the other helpers.
+        channel: the helper's end; the master only speaks.
+        place: the helper's own on the board.
+    """
+
+    queue: socket.socket
+    channel: Channel
+    place: HelperPlace
 
 
 RunWorker = Callable[[WorkerContext], int]

@@ -13,7 +13,7 @@ answered by the end of the connection, when the master has ended.
     status, logs-reopen         answered at once
     reload, dump                answered later
     stop                        now: whether at once (false)
-    scale                       workers: 1 to 256
+    scale                       workers: 1 to 256; server: whose, where there are several groups of them
     log-level                   level: as the option; logger: its name, empty (the default) for the root
 
 Where it is: the option ``control_socket``. By default each master makes one of its own, named by its pid,
@@ -24,7 +24,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import stat
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,8 @@ AUTO = "auto"
 OFF = "off"
 
 Fields = dict[str, Any]
+
+_CREDENTIALS = struct.Struct("=iII")  # unix(7), SO_PEERCRED: pid, uid, gid
 
 
 def encode(fields: Mapping[str, Any]) -> bytes:
@@ -81,6 +85,16 @@ def default_path(environ: Mapping[str, str], pid: int) -> str:
         SystemRefusedError: when the directory cannot be made, or somebody else could enter it.
     """
     directory = directory_of(environ)
+    make_private(directory)
+    return str(directory / f"control-{pid}.sock")
+
+
+def make_private(directory: Path) -> None:
+    """Makes a directory that nobody else may enter, or sees that it is one.
+
+    Raises:
+        SystemRefusedError: when it cannot be made, or somebody else could enter it.
+    """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = directory.lstat()
@@ -88,7 +102,15 @@ def default_path(environ: Mapping[str, str], pid: int) -> str:
         raise SystemRefusedError(f"{directory}: {error.strerror}") from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise SystemRefusedError(f"{directory}: must be a directory that only this user may enter")
-    return str(directory / f"control-{pid}.sock")
+
+
+def user_of(sock: socket.socket) -> int:
+    """Returns the uid of whoever connected; where the system cannot say, the file's mode is the guard."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return os.geteuid()
+    data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _pid, uid, _gid = _CREDENTIALS.unpack(data)
+    return int(uid)
 
 
 def directory_of(environ: Mapping[str, str]) -> Path:

@@ -65,7 +65,9 @@ def load_app(paste_config: str, global_conf: Mapping[str, str]) -> WSGIApplicati
     path, name = split_config(paste_config)
     try:
         loader = _Loader(path)
-        loader.update_defaults(global_conf, overwrite=True)
+        # What a command was told is no template, as a value of the file is: a URL may have a %40.
+        literal = {key: value.replace("%", "%%") for key, value in global_conf.items()}
+        loader.update_defaults(literal, overwrite=True)
         app = loader.get_context(loadwsgi.APP, name, dict(global_conf)).create()
     except ConfigError:
         raise

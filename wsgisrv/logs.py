@@ -28,7 +28,8 @@ _PATIENCE_MS = 1000
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 # Taken here, before any patching.
-_original_rlock = _thread.RLock
+original_rlock = _thread.RLock
+"""Makes a lock that belongs to a native thread, in a patched process, too."""
 _original_write = os.write
 _original_poll = select.poll
 
@@ -58,7 +59,7 @@ class StderrHandler(logging.Handler):
     def createLock(self) -> None:
         """Makes the original kind of lock, known to logging for its re-making after a fork."""
         super().createLock()
-        self.lock = _original_rlock()
+        self.lock = original_rlock()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes the record; one that cannot be formatted says so in its place."""
@@ -132,7 +133,7 @@ def _printable(stack: str) -> str:
 def after_patch() -> None:
     """Puts the original locks back, which the patching has made green. Runs in: worker, at boot."""
     module: Any = logging
-    module._lock = _original_rlock()
+    module._lock = original_rlock()
     for handler in logging.getLogger().handlers:
         if isinstance(handler, StderrHandler):
             handler.createLock()

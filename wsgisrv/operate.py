@@ -63,6 +63,20 @@ def _add_level(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("logger", nargs="?", default="", metavar="LOGGER", help="default: all")
 
 
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("workers", type=_workers, metavar="N", help=f"1 to {MOST_WORKERS}")
+    parser.add_argument(
+        "--server",
+        default="",
+        metavar="NAME",
+        help="whose, where servers have workers of their own",
+    )
+
+
+def _of(servers: Sequence[str]) -> str:
+    return f" of {', '.join(servers)}" if servers else ""
+
+
 OPERATIONS: Mapping[str, Operation] = {
     "status": Operation("say how the service and each worker stand", status_text),
     "reload": Operation(
@@ -78,10 +92,8 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "scale": Operation(
         "run another number of workers",
-        lambda answer: f"workers wanted: {answer['workers']}",
-        lambda parser: parser.add_argument(
-            "workers", type=_workers, metavar="N", help=f"1 to {MOST_WORKERS}"
-        ),
+        lambda answer: f"workers wanted{_of(answer['servers'])}: {answer['workers']}",
+        _add_workers,
     ),
     "dump": Operation("show every worker's stacks, with the requests that they run", dump_text),
     "logs-reopen": Operation("reopen the log files", lambda _answer: "log files reopened"),

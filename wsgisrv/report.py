@@ -7,26 +7,68 @@ from collections.abc import Iterator, Sequence
 from wsgisrv.control import Fields
 
 _COLUMNS = (
-    "id", "pid", "gen", "state", "age", "requests", "req/s", "running", "waiting", "conns", "lag",
-    "rss", "last death",
+    "id", "pid", "gen", "state", "age", "requests", "req/s", "running", "waiting", "threads", "conns",
+    "lag", "rss", "last death",
 )  # fmt: skip
+_HELPER_COLUMNS = ("id", "pid", "gen", "state", "age", "jobs", "this", "rss", "job")
 
 
 def status_text(answer: Fields) -> str:
     """Returns service and workers as a few lines and a table."""
     last = f" (last: {answer['last_reload']})" if answer["last_reload"] else ""
     master = f"wsgisrv {answer['version']}, master pid {answer['pid']}"
+    servers = [_server(found) for found in answer["servers"]]
     wanted = f"generation {answer['generation']}, workers wanted: {answer['workers_wanted']}"
+    waits = (
+        f", drains in {duration(answer['drains_in'])}" if answer["drains_in"] is not None else ""
+    )
     head = [
-        f"{master}, {answer['state']} for {duration(answer['uptime'])}",
-        f"addresses: {', '.join(answer['addresses'])}",
+        f"{master}, {answer['state']}{waits}, up for {duration(answer['uptime'])}",
+        *(servers or [f"addresses: {', '.join(answer['addresses'])}"]),
         f"{wanted}, reload: {answer['reload']}{last}",
     ]
-    return "\n".join([*head, "", *table(_COLUMNS, [_row(found) for found in answer["workers"]])])
+    # What nobody has, nobody needs to read.
+    columns = [*_COLUMNS, "servers"] if answer["servers"] else _COLUMNS
+    rows = table(columns, [_row(found) for found in answer["workers"]])
+    doors = [
+        f"backdoor of worker {found['id']}: {found['backdoor']}"
+        for found in answer["workers"]
+        if found["backdoor"]
+    ]
+    return "\n".join([*head, "", *rows, *([""] if doors else []), *doors, *_helpers(answer)])
+
+
+def _helpers(answer: Fields) -> list[str]:
+    """Returns a table of the processes that compute, after an empty line; nothing where there are none."""
+    if not answer["helpers"]:
+        return []
+    waiting = sum(worker["jobs"]["waiting"] for worker in answer["workers"])
+    rows = [
+        [
+            str(helper["id"]),
+            str(helper["pid"]),
+            str(helper["generation"]),
+            helper["state"],
+            duration(helper["age"]),
+            str(helper["jobs"]),
+            duration(helper["job_seconds"]) if helper["state"] == "busy" else "-",
+            f"{helper['rss_bytes'] / 1024**2:.0f} MiB",
+            helper["job"] or "-",
+        ]
+        for helper in answer["helpers"]
+    ]
+    return ["", f"helper processes, jobs waiting: {waiting}", *table(_HELPER_COLUMNS, rows)]
+
+
+def _server(server: Fields) -> str:
+    shared = " shared" if server["shares_workers"] else ""
+    workers = f"{server['workers_wanted']}{shared} workers wanted"
+    return f"server {server['name']}: {', '.join(server['addresses'])}, {workers}"
 
 
 def _row(worker: Fields) -> list[str]:
     death = worker["last_death"]
+    names = [", ".join(worker["servers"])] if worker["servers"] else []
     return [
         str(worker["id"]),
         str(worker["pid"]),
@@ -37,11 +79,19 @@ def _row(worker: Fields) -> list[str]:
         f"{worker['rate']:.1f}",
         str(worker["in_flight"]),
         str(worker["waiting"]),
+        _busy(worker["threads"]),
         str(worker["connections"]),
         f"{worker['hub_lag'] * 1000:.0f} ms",
         f"{worker['rss_bytes'] / 1024**2:.0f} MiB",
         f"{duration(death['ago'])} ago: {death['reason']}" if death else "-",
+        *names,
     ]
+
+
+def _busy(threads: Fields) -> str:
+    """Returns how many calls run in threads, and how many wait for one."""
+    waiting = f"+{threads['waiting']}" if threads["waiting"] else ""
+    return f"{threads['running']}{waiting}/{threads['threads']}" if threads["threads"] else "-"
 
 
 _ANSWERED_BY = {

@@ -1,7 +1,8 @@
 """The scoreboard: an anonymous shared mapping with one fixed slot for each worker.
 
 Rules: a worker writes its own slot only, without locks or syscalls; anybody reads. The master writes the
-two words that say so. A reader may see one
+two words that say so, and the one for all workers that says that the service is about to stop: a worker
+that is forked a moment later knows it, too. A reader may see one
 counter newer than its neighbour, never a torn one: each is an aligned 64-bit word. The master clears a
 slot before it hands it out again. Must not import eventlet.
 
@@ -65,7 +66,18 @@ class Word(enum.IntEnum):
     STATUS_4XX = 15
     STATUS_5XX = 16
     DUMP_ASKED = 17  # by the master, of the watchdog: counts up
+    GROUP = 18  # of workers that are alike, by its number in this generation
     LATENCY = 32  # len(LATENCY_BOUNDS) + 1 words from here on
+    THREADS = 64  # of wsgisrv.blocking.in_thread, now
+    THREADS_BUSY = 65  # calls that run in one now, abandoned ones included
+    THREADS_WAITING = 66  # calls that wait for one now
+    THREAD_CALLS = 67  # taken by one
+    THREAD_DROPPED = 68  # calls whose caller had gone before one took them
+    JOBS_WAITING = 69  # of wsgisrv.blocking.in_process: jobs that wait for a helper now
+    JOBS_RUNNING = 70  # that a helper computes for this worker now
+    JOBS = 71  # that were answered
+    JOBS_LOST = 72  # whose helper died or was killed for their time
+    JOBS_REFUSED = 73  # since too many waited
 
 
 class Real(enum.IntEnum):
@@ -76,6 +88,9 @@ class Real(enum.IntEnum):
     HUB_LAG = 130  # seconds that the hub's clock last came late
     LATENCY_SUM = 131  # seconds
     BLOCK_REPORTED = 132  # the BEAT before a block of the hub that is in the log; the master's, too
+    THREAD_WAIT = 144  # seconds that all calls taken by a thread had waited for one
+    JOB_WAIT = 145  # seconds that all jobs that waited had waited for a helper
+    JOB_SECONDS = 146  # that all answered jobs took
 
 
 class Slot:
@@ -128,9 +143,9 @@ class Scoreboard:
     """
 
     def __init__(self, slots: int) -> None:
-        self._mapping = mmap.mmap(-1, slots * SLOT_BYTES + 8)
+        self._mapping = mmap.mmap(-1, slots * SLOT_BYTES + 16)
         whole = memoryview(self._mapping)
-        self._used = whole[slots * SLOT_BYTES :].cast("Q")
+        self._common = whole[slots * SLOT_BYTES :].cast("Q")  # slots used, whether it stops
         self._slots = [
             Slot(whole[at : at + SLOT_BYTES]) for at in range(0, slots * SLOT_BYTES, SLOT_BYTES)
         ]
@@ -138,11 +153,20 @@ class Scoreboard:
     @property
     def used(self) -> int:
         """How many slots, from the first on, ever had a worker: what a reader has to look through."""
-        return self._used[0]
+        return self._common[0]
+
+    @property
+    def service_stops(self) -> bool:
+        """Whether the service is about to stop, whatever becomes of a single worker."""
+        return self._common[1] != 0
+
+    def note_stop(self) -> None:
+        """Says so to every worker, for good. Runs in: master loop."""
+        self._common[1] = 1
 
     def hand_out(self, index: int) -> Slot:
         """Returns the slot, cleared for a new worker. Runs in: master loop."""
-        self._used[0] = max(self.used, index + 1)
+        self._common[0] = max(self.used, index + 1)
         self._slots[index].clear()
         return self._slots[index]
 

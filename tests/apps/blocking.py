@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import sqlite3
+import tempfile
 import time
 from collections.abc import Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from eventlet import patcher
+
+native_sleep = patcher.original("time").sleep
+NATIVE_LOCK = patcher.original("_thread").allocate_lock()
+NATIVE_SOCKET = patcher.original("socket").socket()
+native_pair = patcher.original("socket").socketpair
 
 
 def factory(global_conf: dict[str, str], app: str) -> WSGIApplication:
@@ -16,6 +26,9 @@ def factory(global_conf: dict[str, str], app: str) -> WSGIApplication:
         "waits_in_c": waits_in_c,
         "holds_the_gil": holds_the_gil,
         "waits_in_a_thread": waits_in_a_thread,
+        "queries_sqlite": queries_sqlite,
+        "sleeps_natively": sleeps_natively,
+        "waits_on_a_socket": waits_on_a_socket,
     }[app]
 
     def blocking(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -47,6 +60,29 @@ def waits_in_a_thread(seconds: float) -> None:
     from eventlet import tpool
 
     tpool.execute(waits_in_c, seconds)
+
+
+def queries_sqlite(seconds: float) -> None:
+    """Waits in SQLite for a lock that another connection has."""
+    with (
+        tempfile.NamedTemporaryFile() as file,
+        contextlib.closing(sqlite3.connect(file.name)) as first,
+        contextlib.closing(sqlite3.connect(file.name, timeout=seconds)) as second,
+    ):
+        first.execute("BEGIN EXCLUSIVE")
+        with contextlib.suppress(sqlite3.OperationalError):
+            second.execute("CREATE TABLE t (c)")
+
+
+def sleeps_natively(seconds: float) -> None:
+    native_sleep(seconds)
+
+
+def waits_on_a_socket(seconds: float) -> None:
+    ours, theirs = native_pair()
+    with ours, theirs, contextlib.suppress(TimeoutError):
+        ours.settimeout(seconds)
+        ours.recv(1)
 
 
 def _sleep(library: Any, seconds: float) -> None:

@@ -44,7 +44,10 @@ _BODIES = st.binary(max_size=200) | st.sampled_from(
 def requests(draw: st.DrawFn) -> Written:
     """Returns a request that must be served, with a body of any framing."""
     method, target = draw(_METHODS), draw(_TARGETS)
-    named = draw(st.dictionaries(_NAMES, _VALUES, max_size=4))
+    several = st.lists(
+        st.tuples(_NAMES, _VALUES), max_size=4, unique_by=lambda field: _cgi(field[0])
+    )
+    named = dict(draw(several))
     lines = [f"{name}:{draw(_OWS)}{value}{draw(_OWS)}" for name, value in named.items()]
     fields = {_cgi(name): value for name, value in named.items()}
     framing = draw(st.sampled_from(("none", "length", "chunked")))

@@ -26,7 +26,9 @@ from tests.support.control import (
     wsgisrv,
 )
 from tests.support.server import ROOT, run, serve
+from wsgisrv.cli import COMMANDS
 from wsgisrv.master.control_server import MOST_CLIENTS
+from wsgisrv.master.signals import STRANGE
 
 PID = "tests.apps.basic:pid"
 NOBODY = 65534
@@ -183,6 +185,34 @@ def refused_as_nobody(path: str) -> tuple[int, str]:
     return done.returncode, line.removeprefix("wsgisrv: ")
 
 
+# Wrong orders
+
+
+def test_a_signal_that_means_nothing_gets_a_line_and_touches_nothing(tmp_path: Path) -> None:
+    with operated(PID, tmp_path, workers=2) as (server, path):
+        pids = server.wait_ready()
+        for number in STRANGE:
+            server.signal(number)
+            server.wait_line(f"WARNING .* {number.name}: a signal without a meaning here; nothing")
+        assert [worker["pid"] for worker in answer_of(path, "status")["workers"]] == pids
+
+
+def test_a_wrong_command_is_one_line_and_touches_nothing(tmp_path: Path) -> None:
+    with operated(PID, tmp_path, workers=1) as (server, path):
+        for command, error in (
+            (["explode"], "no command 'explode'; there are serve, "),
+            (["status", "now"], "unrecognized arguments: now"),
+            (["scale"], "the following arguments are required"),
+            (["log-level"], "the following arguments are required"),
+            (["stop", "--later"], "unrecognized arguments: --later"),
+            (["status", "--timeout", "soon"], "argument --timeout"),
+        ):
+            at = ["--control-socket", path] if command[0] in COMMANDS else []
+            code, line = refusal_of(*command, *at)
+            assert (code, line[: len(error)]) == (2, error)
+        assert [w["pid"] for w in answer_of(path, "status")["workers"]] == server.wait_ready()
+
+
 # Clients that do not behave
 
 
@@ -268,7 +298,7 @@ def test_status_says_how_the_service_and_each_worker_stand(tmp_path: Path) -> No
         busy = [worker for worker in found["workers"] if worker["in_flight"]]
         assert [worker["oldest_request"]["line"] for worker in busy] == ["GET /?30 HTTP/1.1"]
         done = wsgisrv("status", "--control-socket", path)
-        assert f"master pid {server.pid}, serving for " in done.stdout
+        assert f"master pid {server.pid}, serving, up for " in done.stdout
         assert all(str(pid) in done.stdout for pid in pids)
         assert wsgisrv("stop", "--now", "--control-socket", path).returncode == 0
 

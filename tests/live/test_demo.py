@@ -1,7 +1,9 @@
-"""The demo, as ``tools/serve`` runs it: real workers over one SQLite file."""
+"""The demo, as ``tools/serve`` runs it: real workers over one SQLite file, or over a MariaDB."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import socket
 from collections import Counter
@@ -12,15 +14,26 @@ from typing import Any
 
 import pytest
 
+from tests.support.databases import Database, MissingError, mariadb
 from tests.support.http import Client, Response
 from tests.support.server import Server, run
 
+WRONG = "not-the-one"
+
+
+@pytest.fixture(params=["sqlite", "mysql+wsgisrv"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'shelf.sqlite'}"
+    shelf: Database = request.getfixturevalue("mariadb_server")
+    return dataclasses.replace(shelf, name=shelf.make_database()).url(request.param)
+
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
+def server(database: str) -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         fd = listener.fileno()
-        database = f"sqlite:///{tmp_path / 'shelf.sqlite'}"
         command = ["demo", "--database", database, "--bind", f"fd://{fd}", "--workers", "2"]
         with run(command, pass_fds=[fd], address=listener.getsockname()) as server:
             server.wait_ready()
@@ -70,3 +83,42 @@ def test_fifty_clients_that_write_at_once_are_all_served(server: Server) -> None
         assert Counter(executor.map(add, range(100))) == {201: 100}
     with server.connect() as client:
         assert len(client.get("/v1/books?limit=1000").json()["books"]) == 100
+
+
+def test_a_database_that_goes_away_is_a_503_and_comes_back() -> None:
+    pytest.importorskip("MySQLdb", exc_type=ImportError)
+    with contextlib.ExitStack() as stack:
+        try:
+            shelf = stack.enter_context(mariadb())
+        except MissingError as error:
+            pytest.skip(str(error))
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        fd = listener.fileno()
+        command = [
+            "demo",
+            "--database",
+            shelf.url("mysql+wsgisrv"),
+            "--bind",
+            f"fd://{fd}",
+            "--workers",
+            "1",
+        ]
+        served = run(command, pass_fds=[fd], address=listener.getsockname())
+        server = stack.enter_context(served)
+        server.wait_ready()
+        client = stack.enter_context(server.connect())
+        assert client.get("/healthz").status == 200
+        shelf.stop()
+        assert [client.get("/healthz").status for _ in range(3)] == [503] * 3
+        shelf.start()
+        assert client.get("/healthz").status == 200
+
+
+def test_a_database_that_cannot_be_opened_is_one_line_without_its_password(
+    mariadb_server: Database,
+) -> None:
+    url = dataclasses.replace(mariadb_server, password=WRONG).url("mysql+wsgisrv")
+    with run(["demo", "--database", url, "--bind", "127.0.0.1:0", "--workers", "1"]) as server:
+        assert server.wait_exit() == 78
+    assert "Access denied" in server.lines[-1]
+    assert WRONG not in server.log

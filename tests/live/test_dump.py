@@ -76,3 +76,10 @@ def test_a_worker_whose_hub_is_blocked_answers_too_and_is_not_stopped(
         (request,) = stack["requests"]
         assert request.startswith("GET /?6 HTTP/1.1 (")
         assert client.response().status == 200
+
+
+def test_a_greenlet_that_the_app_has_begun_while_it_was_loaded_is_shown(tmp_path: Path) -> None:
+    with operated("tests.apps.background:hello", tmp_path, workers=1) as (_, path):
+        (worker,) = answer_of(path, "dump")["workers"]
+        (stack,) = stacks_of(worker, "works_in_the_background")
+        assert (stack["kind"], stack["count"]) == ("greenlet", 1)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.server import Server, flags, run
+from tests.support.server import Server, flags, run, wait_gone
 
 SERVES = {"*": "serves"}
 
@@ -185,3 +185,64 @@ def test_a_stop_during_the_start_ends_workers_that_boot(tmp_path: Path) -> None:
         server.wait_line(r"worker 1 \(pid \d+\) is ready")
         server.signal(signal.SIGTERM)
         assert server.wait_exit() == 0
+
+
+# A reload whose workers do not do as they should
+
+
+@pytest.mark.parametrize(
+    ("does", "reason"),
+    [
+        ("fails", "worker 4 has no app$"),
+        ("dies", r"worker 4 \(pid \d+\) exited with code 3 after "),
+        ("leaves", r"worker 4 \(pid \d+\) exited with code 0 after "),
+        ("never", r"worker [34] \(pid \d+\) was killed by SIGKILL after "),
+    ],
+)
+def test_a_worker_that_does_not_boot_fails_the_reload_and_the_next_one_succeeds(
+    does: str, reason: str, tmp_path: Path
+) -> None:
+    timeout = 1.0 if does == "never" else 20.0
+    with supervise(tmp_path, SERVES, workers=2, boot_timeout=timeout) as server:
+        old = server.wait_ready()
+        tell(tmp_path, {"4": does, **SERVES})
+        server.signal(signal.SIGHUP)
+        server.wait_line(rf"reload failed, generation 1 stays: {reason}")
+        assert all(is_alive(pid) for pid in old)
+        tell(tmp_path, SERVES)
+        seen = len(server.lines)
+        server.signal(signal.SIGHUP)
+        assert not set(server.wait_ready(after=seen)) & set(old)
+
+
+def is_alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_old_workers_that_ignore_drain_are_killed_in_time_and_the_new_ones_serve(
+    tmp_path: Path,
+) -> None:
+    with supervise(tmp_path, {"1": "deaf", "2": "deaf", **SERVES}, graceful_timeout=1) as server:
+        old = server.wait_ready()
+        seen = len(server.lines)
+        server.signal(signal.SIGHUP)
+        new = server.wait_ready(after=seen)
+        for number, pid in enumerate(old, 1):
+            server.wait_line(f"WARNING .*: worker {number} did not finish in time", after=seen)
+            wait_gone(pid)
+        assert all(is_alive(pid) for pid in new)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_a_stop_ends_workers_that_ignore_drain(number: signal.Signals, tmp_path: Path) -> None:
+    with supervise(tmp_path, {"*": "deaf"}, graceful_timeout=1) as server:
+        server.wait_ready()
+        server.signal(number)
+        assert server.wait_exit() == 0
+
+
+def test_a_resize_of_workers_that_ignore_drain_ends_them_in_time(tmp_path: Path) -> None:
+    with supervise(tmp_path, {"*": "deaf"}, workers=2, graceful_timeout=1) as server:
+        _, second = server.wait_ready()
+        server.signal(signal.SIGTTOU)
+        wait_gone(second)

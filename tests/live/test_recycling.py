@@ -41,3 +41,20 @@ def test_a_worker_that_has_grown_too_large_is_replaced(tmp_path: Path) -> None:
         with server.connect() as client:
             assert int(client.get("/?0").body) != first
         assert os.path.exists(path)
+
+
+def test_workers_that_are_due_together_are_replaced_one_after_another(tmp_path: Path) -> None:
+    """At every moment as many serve as are wanted, and never more than one beyond that."""
+    with operated(PID, tmp_path, workers=3, max_worker_lifetime=2) as (server, path):
+        first = set(server.wait_ready())
+        pids = set(first)
+        while first & pids:
+            found = wait_status(path, lambda _: True)
+            states = [worker["state"] for worker in found["workers"]]
+            assert 3 <= states.count("ready") <= 4, states
+            assert states.count("ready") + states.count("booting") <= 4, states
+            pids = {worker["pid"] for worker in found["workers"]}
+            with server.connect() as client:
+                assert client.get().status == 200
+        for worker_id in (1, 2, 3):
+            server.wait_line(rf"worker {worker_id}: recycled after \d+ s")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
 from pathlib import Path
 
@@ -28,6 +30,32 @@ def test_what_holds_the_hub_is_named_once_with_its_request_while_it_lasts(app: s
         server.wait_line(r"WARNING wsgisrv\.worker: the hub was blocked for [12]\.\d\d s$")
         assert len([line for line in server.lines if "the hub is blocked" in line]) == 1
         assert "secret" not in server.log
+
+
+@pytest.mark.parametrize(
+    ("app", "remedy"),
+    [
+        (
+            "queries_sqlite",
+            r"^remedy for sqlite3\.Connection\.execute: wsgisrv\.blocking\.dbapi runs",
+        ),
+        ("sleeps_natively", r"^remedy for time\.sleep: a time\.sleep\(\) of before the patching"),
+        (
+            "waits_on_a_socket",
+            r"^remedy for _socket\.socket\.recv: a socket of before the patching",
+        ),
+        (
+            "spins",
+            r"^remedy: what waits in C code goes to .*in_thread, what computes to in_process$",
+        ),
+    ],
+)
+def test_what_holds_the_hub_comes_with_what_serves_instead(app: str, remedy: str) -> None:
+    with serve(f"tests.apps.blocking:{app}", workers=1) as server, server.connect() as client:
+        client.send(b"GET /?2 HTTP/1.1\r\nHost: test\r\n\r\n")
+        server.wait_line(r"the hub is blocked, for 0\.\d\d s by now, by " + REQUEST.format(2))
+        server.wait_line(remedy)
+        assert client.response().status == 200
 
 
 def test_code_that_holds_the_interpreter_is_named_by_the_master_while_it_lasts() -> None:
@@ -106,6 +134,24 @@ def test_a_master_that_was_stopped_kills_nobody(tmp_path: Path) -> None:
             assert client.get("/?2").status == 200  # longer than worker_timeout
         server.signal(signal.SIGCONT)
         found = wait_status(path, lambda found: found["workers"][0]["requests"])
+        assert [worker["pid"] for worker in found["workers"]] == before
+
+
+def test_a_machine_that_was_suspended_kills_nobody(tmp_path: Path) -> None:
+    """Master and workers stand still together, for longer than worker_timeout."""
+    with operated("tests.apps.basic:pid", tmp_path, workers=2, worker_timeout=1) as (server, path):
+        before = server.wait_ready()
+        with contextlib.ExitStack() as stack:
+            descriptors = [os.pidfd_open(pid) for pid in before]
+            for descriptor in descriptors:
+                stack.callback(os.close, descriptor)
+            for pid in (server.pid, *before):
+                os.kill(pid, signal.SIGSTOP)
+            assert select.select(descriptors, [], [], 2)[0] == []
+            for pid in (server.pid, *before):  # the master is the first to look
+                os.kill(pid, signal.SIGCONT)
+            assert select.select(descriptors, [], [], 2)[0] == []
+        found = wait_status(path, lambda _: True)
         assert [worker["pid"] for worker in found["workers"]] == before
 
 

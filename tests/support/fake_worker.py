@@ -23,13 +23,13 @@ from wsgisrv.channel import ChannelClosedError, Kind, Message
 from wsgisrv.config import Settings
 from wsgisrv.context import RunWorker, WorkerContext
 from wsgisrv.errors import WsgisrvError, first_line
+from wsgisrv.layout import Layout
 from wsgisrv.master.listener_sets import ListenerSet
 from wsgisrv.master.reloads import Version
 from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.spawn import CloseMasters, spawn
 from wsgisrv.master.supervisor import Supervisor
 from wsgisrv.scoreboard import Real
-from wsgisrv.tls import TlsFiles
 
 BEAT_SECONDS = 0.2
 
@@ -47,6 +47,8 @@ def run_worker(context: WorkerContext, does: str) -> int:
         return 78
     if does == "dies":
         return 3
+    if does == "leaves":
+        return 0
     if does == "never":
         signal.pause()
     channel.send(Message(Kind.READY, {"hub": f"with {len(os.listdir('/proc/self/fd')) - 1} fds"}))
@@ -56,14 +58,14 @@ def run_worker(context: WorkerContext, does: str) -> int:
 
 
 def _serve(context: WorkerContext, does: str) -> int:
-    signal.signal(signal.SIGTERM, _drain)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if does == "deaf" else _drain)
     try:
         while True:
             if does != "hangs":
                 context.scoreboard[context.slot].reals[Real.BEAT] = time.monotonic()
             select.select([context.channel], [], [], BEAT_SECONDS)
             kinds = [message.kind for message in context.channel.receive()]
-            if Kind.DRAIN in kinds:
+            if Kind.DRAIN in kinds and does != "deaf":
                 return 0
             if Kind.REOPEN in kinds and does == "babbles":
                 os.write(context.channel.fileno(), b"GET / HTTP/1.1\r\n")
@@ -96,11 +98,13 @@ def main() -> int:
         return spawn(run, context, close_masters)
 
     logs.setup("debug")
+    layout = Layout.single(settings)
     supervisor = Supervisor(
-        Version(settings, TlsFiles(settings)),
-        ListenerSet.open(settings, {}, 0, time.sleep),
+        Version.read(layout),
+        ListenerSet.open(layout.servers, {}, 0, time.sleep),
         planned,
-        reload_settings=lambda: settings,
+        reload_settings=lambda: layout,
+        mutate=lambda: layout,
         global_conf={},
         signals=SignalPipe(),
         fork=fork,

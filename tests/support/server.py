@@ -168,6 +168,18 @@ def _kill(pids: Sequence[int]) -> None:
                 os.close(descriptor)
 
 
+def wait_gone(pid: int) -> None:
+    """Waits until the process has exited, whoever its parent is."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([fd], [], [], DEADLINE)[0], f"{pid} is still there"
+    finally:
+        os.close(fd)
+
+
 def group_of(leader: int) -> list[int]:
     """Returns the pids of the session that ``leader`` led, zombies left out."""
     found = []

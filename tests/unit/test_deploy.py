@@ -64,6 +64,12 @@ def test_what_the_command_adds_takes_the_place_of_default(tmp_path: Path) -> Non
     assert "('db', 'command')" in said
 
 
+def test_what_the_command_adds_is_no_template(tmp_path: Path) -> None:
+    said = answer(tmp_path, APP + "b = to %(db)s\n", db="mysql://u:p%40%s@%(here)s/d")
+    assert "('b', 'to mysql://u:p%40%s@%(here)s/d')" in said
+    assert "('db', 'mysql://u:p%40%s@%(here)s/d')" in said
+
+
 def test_a_pipeline_a_filter_with_and_a_call(tmp_path: Path) -> None:
     said = answer(
         tmp_path,

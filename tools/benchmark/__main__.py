@@ -17,12 +17,21 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from benchmark import load, report, servers
+from benchmark import api_calls, load, mysql, mysql_http, report, servers
 from benchmark.load import LoadError, Result
 from benchmark.scenarios import SCENARIOS, Scenario
 from benchmark.servers import Running, StartError
 
 WARM_UP_SECONDS = 1
+
+DATABASES = {
+    "mysql": ("20 greenlets, a MariaDB, and four ways between them", mysql.run),
+    "mysql-http": (
+        "50 clients of one worker whose app asks a MariaDB, in four ways",
+        mysql_http.run,
+    ),
+}
+"""What is compared there are ways to reach a database, not servers: about, and what measures and prints."""
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -32,7 +41,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         " machine; the ratio of the first server to each other one, paired per round, is what holds.",
         epilog="Servers: "
         + ", ".join(servers.SERVERS)
-        + '. "tools/bench filters" measures filters.',
+        + ". Instead of servers "
+        + ", ".join(DATABASES)
+        + ' compare MySQL drivers, and "tools/bench filters" measures filters.',
     )
     parser.add_argument(
         "scenarios", nargs="*", default=["hello"], metavar="SCENARIO", help="default: hello"
@@ -50,7 +61,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     options = parser.parse_args(arguments)
     for kind, names, known in (
-        ("scenario", options.scenarios, SCENARIOS),
+        ("scenario", options.scenarios, {**SCENARIOS, **DATABASES, "api": None}),
         ("server", options.servers.split(","), servers.SERVERS),
     ):
         for name in names:
@@ -69,7 +80,7 @@ def _positive(text: str) -> int:
 def cores_for(scenario: Scenario) -> tuple[set[int], set[int]]:
     """Returns the cores for the servers and for the load: one each, or all for both."""
     cores = sorted(os.sched_getaffinity(0))
-    if len(cores) == 1 or scenario.workers > 1:
+    if len(cores) == 1 or scenario.workers > 1 or scenario.beside:
         return set(cores), set(cores)
     return {cores[0]}, {cores[-1]}
 
@@ -79,6 +90,8 @@ def measure(
 ) -> Result:
     if scenario.idle:
         result = load.measure_idle(server, scenario)
+    elif scenario.beside:
+        result = load.measure_beside(server, scenario, seconds)
     elif scenario.attached:
         result = load.measure_among(server, scenario, seconds, cores)
     else:
@@ -132,10 +145,22 @@ def main() -> None:
     if options.list:
         for name, scenario in SCENARIOS.items():
             print(f"{name:15} {scenario.about}")
+        for name, (about, _) in DATABASES.items():
+            print(f"{name:15} {about}")
+        print(f"{'api':15} {api_calls.ABOUT}")
+        return
+    signal.signal(signal.SIGTERM, end)
+    if "api" in options.scenarios:
+        print(f"api: {api_calls.ABOUT}\n\n{api_calls.run(options.rounds)}\n", flush=True)
+    for name in [name for name in options.scenarios if name in DATABASES]:
+        about, run_databases = DATABASES[name]
+        print(f"{name}: {about}", flush=True)
+        run_databases(options.rounds, options.seconds)
+    options.scenarios = [name for name in options.scenarios if name in SCENARIOS]
+    if not options.scenarios:
         return
     if shutil.which("wrk") is None:
         raise SystemExit("bench: wrk is not installed (on Debian and Ubuntu: apt-get install wrk)")
-    signal.signal(signal.SIGTERM, end)
     for name in options.scenarios:
         scenario = SCENARIOS[name]
         print(f"{name}: {scenario.about}", flush=True)

@@ -5,6 +5,8 @@ Rules: plain WSGI, as little work as can be, and the same path through the code 
 
 from __future__ import annotations
 
+import ctypes
+import time
 import typing
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -49,11 +51,41 @@ def file(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     return found
 
 
+def compute(seconds: float) -> None:
+    """Computes in Python."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+
+
+def by_process(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    from wsgisrv.blocking import in_process
+
+    in_process(compute, float(environ["QUERY_STRING"]))
+    return hello(environ, start_response)
+
+
+def by_thread(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Waits in C code: a sleep of the C library, which eventlet does not know."""
+    from wsgisrv.blocking import in_thread
+
+    in_thread(ctypes.CDLL(None).usleep, int(float(environ["QUERY_STRING"]) * 1e6))
+    return hello(environ, start_response)
+
+
+def blocked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    compute(float(environ["QUERY_STRING"]))
+    return hello(environ, start_response)
+
+
 PATHS: dict[str, Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]] = {
     "/": hello,
     "/upload": upload,
     "/mebibyte": mebibyte,
     "/file": file,
+    "/process": by_process,
+    "/thread": by_thread,
+    "/block": blocked,
 }
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import http.client
 import os
 import resource
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +36,7 @@ SCRIPT = Path(__file__).with_name("wrk.lua")
 SPARE_SECONDS = 15.0
 SETTLE_SECONDS = 0.5
 IDLE_FIRST = 1000
+ASKED_PER_SECOND = 100
 KIB = 1024
 
 
@@ -132,6 +135,57 @@ def measure_among(server: Running, scenario: Scenario, seconds: int, cores: set[
             others.stdin.close()
         lost = int(others.stdout.readline() or count)
     return dataclasses.replace(result, errors=result.errors + (lost if kind == "idle" else 0))
+
+
+def measure_beside(server: Running, scenario: Scenario, seconds: int) -> Result:
+    """Measures what one client sees while the scenario's long requests run; it asks at even times.
+
+    A request that is due while the one before it has no answer is sent at once, and the time that it was
+    late counts: else a server that stands still would be asked little and look fast.
+
+    Raises:
+        LoadError: when a request fails.
+    """
+    assert scenario.beside is not None  # noqa: S101 -- for mypy
+    path, count = scenario.beside
+    ends = threading.Event()
+    others = [
+        threading.Thread(target=_keep_asking, args=(server.port, path, ends)) for _ in range(count)
+    ]
+    for other in others:
+        other.start()
+    try:
+        latencies = _ask_at_even_times(server.port, seconds)
+    finally:
+        ends.set()
+        for other in others:
+            other.join()
+    return Result(latencies[int(len(latencies) * 0.99)] * 1e3, 0)
+
+
+def _keep_asking(port: int, path: str, ends: threading.Event) -> None:
+    while not ends.is_set():
+        with contextlib.closing(http.client.HTTPConnection(HOST, port, timeout=60)) as client:
+            client.request("GET", path)
+            client.getresponse().read()
+
+
+def _ask_at_even_times(port: int, seconds: int) -> list[float]:
+    """Returns latencies in seconds, the shortest first."""
+    latencies = []
+    with contextlib.closing(http.client.HTTPConnection(HOST, port, timeout=60)) as client:
+        began = time.monotonic()
+        for number in range(seconds * ASKED_PER_SECOND):
+            due = began + number / ASKED_PER_SECOND
+            if time.monotonic() > began + 2 * seconds:
+                break  # those that are left would only come later still
+            time.sleep(max(due - time.monotonic(), 0.0))
+            client.request("GET", "/")
+            response = client.getresponse()
+            if response.status != 200 or not response.read():
+                raise LoadError(f"answered {response.status}")
+            latencies.append(time.monotonic() - due)
+    return sorted(latencies)
 
 
 def measure_idle(server: Running, scenario: Scenario) -> Result:

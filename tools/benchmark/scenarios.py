@@ -22,7 +22,13 @@ class Scenario:
         attached: clients of the kind that stay connected meanwhile, as ("slow", 5000): then the 99th
             percentile of the others' latency is measured instead of a rate.
         megabytes: of responses a second are measured.
+        api: "bare" or "full" for the API of ``api_apps``, each server with the framework that it is used
+            with; "" for the app of ``apps``.
         idle: memory is measured instead of a rate: what an idle connection costs.
+        beside: path of a long request, of which so many run the whole time: then the 99th percentile of
+            the latency is measured that one client sees who asks a hundred times a second. Nothing is
+            pinned, and only wsgisrv takes part.
+        measures: the unit of what is measured, where it is none of these.
     """
 
     about: str
@@ -37,14 +43,19 @@ class Scenario:
     attached: tuple[str, int] | None = None
     megabytes: bool = False
     idle: bool = False
+    beside: tuple[str, int] | None = None
+    measures: str = ""
+    api: str = ""
 
     @property
     def unit(self) -> str:
+        if self.measures:
+            return self.measures
         if self.idle:
             return "KiB/connection"
         if self.megabytes:
             return "MB/s"
-        return "ms at p99" if self.attached else "requests/s"
+        return "ms at p99" if self.attached or self.beside else "requests/s"
 
 
 SCENARIOS = {
@@ -77,6 +88,27 @@ SCENARIOS = {
         attached=("slow", 5000),
     ),
     "alone": Scenario(about="4 clients, nobody else", connections=4, attached=("idle", 0)),
+    "beside-nothing": Scenario(about="one client, nobody else", beside=("/", 0)),
+    "beside-process": Scenario(
+        about="one client beside a computation of 5 s by in_process", beside=("/process?5", 1)
+    ),
+    "beside-threads": Scenario(
+        about="one client beside 50 calls that wait 1 s by in_thread", beside=("/thread?1", 50)
+    ),
+    "beside-block": Scenario(
+        about="one client beside a computation of 5 s in the worker itself", beside=("/block?5", 1)
+    ),
     "access-log": Scenario(about="hello with an access log to a file", access_log=True),
+    "api-http": Scenario(
+        about="a routed JSON answer of 40 routes: wsgisrv.api; WebOb and Routes on eventlet, Falcon on"
+        " gunicorn and granian",
+        path="/r07/12345",
+        api="bare",
+    ),
+    "api-http-full": Scenario(
+        about="likewise, wsgisrv.api with validation, microversions and request ids",
+        path="/r07/12345",
+        api="full",
+    ),
     "two-workers": Scenario(about="hello from two workers, nothing pinned", workers=2),
 }

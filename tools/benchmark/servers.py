@@ -23,8 +23,8 @@ HOST = "127.0.0.1"
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
 TOOLS = Path(__file__).resolve().parent.parent
-APP = "benchmark.apps:application"
 PASTE = "[app:main]\npaste.app_factory = benchmark.apps:app_factory\n"
+API_PASTE = "[app:main]\npaste.app_factory = benchmark.api_apps:api_factory\n"
 OPEN_CONNECTIONS = 20_000
 """What servers with a bound of their own are allowed, above every scenario's need."""
 
@@ -40,6 +40,12 @@ class Setup:
     access_log: Path | None
 
     @property
+    def app(self) -> str:
+        """What a server that imports its app by name is told."""
+        api = bool(self.scenario.api)
+        return "benchmark.api_apps:falcon_app" if api else "benchmark.apps:application"
+
+    @property
     def address(self) -> str:
         return f"{HOST}:{self.port}"
 
@@ -49,7 +55,8 @@ Command = list[str]
 
 def wsgisrv(setup: Setup) -> Command:
     paste = setup.directory / "api-paste.ini"
-    paste.write_text(PASTE)
+    api = setup.scenario.api
+    paste.write_text(API_PASTE + ("full = yes\n" if api == "full" else "") if api else PASTE)
     log = str(setup.access_log or "off")
     options = [
         "--workers",
@@ -61,16 +68,20 @@ def wsgisrv(setup: Setup) -> Command:
         "--max-connections",
         str(OPEN_CONNECTIONS),
     ]
+    if setup.scenario.beside:
+        options += ["--cpu-workers", "1", "--blocking-threads", "50", "--blocked-warning", "0"]
     return [str(setup.bin / "wsgisrv"), "serve", str(paste), *options]
 
 
 def eventlet(setup: Setup) -> Command | None:
-    return _peer("eventlet", setup, [str(setup.access_log)] if setup.access_log else [])
+    name = "glance" if setup.scenario.api else "eventlet"
+    return _peer(name, setup, [str(setup.access_log)] if setup.access_log else [])
 
 
 def bjoern(setup: Setup) -> Command | None:
     # It drops requests that come behind another: one answer for 16 was seen, and then silence.
-    able = setup.access_log is None and setup.scenario.pipeline == 1
+    scenario = setup.scenario
+    able = setup.access_log is None and scenario.pipeline == 1 and not scenario.api
     return _peer("bjoern", setup, []) if able else None
 
 
@@ -85,13 +96,14 @@ def gunicorn(setup: Setup) -> Command:
     command += ["--worker-connections", str(OPEN_CONNECTIONS)]
     if setup.access_log:
         command += ["--access-logfile", str(setup.access_log)]
-    return [*command, APP]
+    return [*command, setup.app]
 
 
 def waitress(setup: Setup) -> Command | None:
     command = [str(setup.bin / "waitress-serve"), f"--listen={setup.address}"]
-    command += [f"--connection-limit={OPEN_CONNECTIONS}", "--asyncore-use-poll", APP]
-    return command if setup.scenario.workers == 1 and not setup.access_log else None
+    able = setup.scenario.workers == 1 and not setup.access_log and not setup.scenario.api
+    command += [f"--connection-limit={OPEN_CONNECTIONS}", "--asyncore-use-poll", setup.app]
+    return command if able else None
 
 
 def granian(setup: Setup) -> Command:
@@ -99,7 +111,7 @@ def granian(setup: Setup) -> Command:
     command += ["--port", str(setup.port), "--workers", str(setup.scenario.workers)]
     command += ["--backlog", str(OPEN_CONNECTIONS)]  # also its bound on open connections
     command += ["--access-log" if setup.access_log else "--no-access-log"]
-    return [*command, "--log-level", "info" if setup.access_log else "warning", APP]
+    return [*command, "--log-level", "info" if setup.access_log else "warning", setup.app]
 
 
 SERVERS: dict[str, Callable[[Setup], Command | None]] = {
@@ -147,15 +159,27 @@ def running(
     log = directory / "access.log" if scenario.access_log else None
     setup = Setup(programs, free_port(), directory, scenario, log)
     command = SERVERS[name](setup)
-    if command is None:
+    if command is None or (scenario.beside and name != "wsgisrv"):
         yield None
         return
+    with serving(command, f"http://{setup.address}{scenario.path}", directory, cores) as process:
+        yield Running(name, f"http://{setup.address}{scenario.path}", setup.port, process.pid)
+
+
+@contextlib.contextmanager
+def serving(
+    command: Command, url: str, directory: Path, cores: set[int]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs a command on the given cores, once ``url`` is answered, until the block ends.
+
+    Raises:
+        StartError: when it does not come up.
+    """
     with (directory / "output").open("wb") as output:
         process = _start(command, output.fileno(), directory, cores)
     try:
-        url = f"http://{setup.address}{scenario.path}"
         _wait_answer(process, url, directory / "output")
-        yield Running(name, url, setup.port, process.pid)
+        yield process
     finally:
         _end(process)
 

@@ -1,15 +1,15 @@
-"""The API as a WSGI app: route, act, serialize.
+"""The API as a WSGI app: version, route, act, serialize.
 
 Rules: what can be known at start is worked out by the router; a request costs a look-up, the action and
 its JSON. No webob.Response is made where start_response says the same: one costs more than all the rest.
 
-A routed JSON answer with one path argument, of 40 routes, without a server, takes 3.0 us; Falcon 4 takes
-5.6 us beside it (Python 3.11, the best of six rounds of each, interleaved).
+``tools/bench api`` compares a routed JSON answer with Falcon's and with WebOb and Routes as Glance wires
+them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -17,11 +17,33 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import webob
 from webob import exc
 
-from wsgisrv.api.controller import Action
-from wsgisrv.api.faults import FaultTable, send_fault
-from wsgisrv.api.request import Request
+from wsgisrv.api import docs
+from wsgisrv.api.controller import Plan
+from wsgisrv.api.faults import Faults, FaultTable
+from wsgisrv.api.microversions import ENVIRON_KEY, HEADER, Microversions
+from wsgisrv.api.openapi import Described, Documented
+from wsgisrv.api.policy import Enforcer
+from wsgisrv.api.request import MORE_HEADERS, VERSION, Request
+from wsgisrv.api.resolve import ResolveSettings, choose_sub_action
+from wsgisrv.api.results import File, JSONLines, is_file, open_file, wrapped
 from wsgisrv.api.router import Router
-from wsgisrv.api.serializers import JSON, JSON_LINES, JSONLines, encode, is_acceptable
+from wsgisrv.api.schema import Formats
+from wsgisrv.api.serializers import (
+    JSON,
+    JSON_LINES,
+    PROBLEM_JSON,
+    MediaType,
+    choose,
+    encode,
+    load_media_types,
+)
+from wsgisrv.errors import ConfigError
+
+Headers = list[tuple[str, str]]
+
+_VARY = ("Vary", HEADER)
+_SLASHES = ("strict", "ignore", "redirect")
+_RESULT_ERRORS = ("log", "fail", "ignore")
 
 
 class API:
@@ -31,9 +53,23 @@ class API:
         router: with every route declared; more cannot be added.
         faults: what the service's own exceptions mean in HTTP.
         request_class: of the requests that actions get.
+        versions: its microversions; None for none.
+        media_types: of bodies and answers, the preferred one first; JSON alone by default.
+        formats: of JSON Schema that the service adds.
+        result_errors: ``log``, ``fail`` (500) or ``ignore``: when a result breaks its schema.
+        enforcer: of the policies that actions name.
+        trailing_slash: ``strict``: ``/books/`` is not ``/books``; ``ignore``: it is, unless a route says
+            otherwise; ``redirect``: 308 to the one that there is.
+        problem_json: whether errors are RFC 9457 documents unless the client asks for the API-SIG's.
+        languages: that messages are translated into.
+        request_ids: whether every answer has its request's id in X-OpenStack-Request-ID; errors always do.
+        identity_headers: whether X-User-Id, X-Project-Id, X-Roles and the like say who asks. Only with a
+            filter in front that checks tokens and takes these headers off what clients send, as
+            keystonemiddleware's auth_token does; else anybody could be anyone.
+        described: adds the routes of the API's OpenAPI document and docs page.
 
     Raises:
-        ConfigError: when a route is declared wrongly.
+        ConfigError: when something is declared wrongly; names file and line.
     """
 
     def __init__(
@@ -42,83 +78,181 @@ class API:
         *,
         faults: FaultTable | None = None,
         request_class: type[Request] = Request,
+        versions: Microversions | None = None,
+        media_types: Sequence[str] = (JSON,),
+        formats: Formats | None = None,
+        result_errors: str = "log",
+        enforcer: Enforcer | None = None,
+        trailing_slash: str = "strict",
+        problem_json: bool = False,
+        languages: Sequence[str] = (),
+        request_ids: bool = True,
+        identity_headers: bool = False,
+        described: Described | None = None,
     ) -> None:
-        self._router = router
-        self._faults = faults or {}
-        self._request_class = request_class
-        router.freeze()
+        _check("trailing_slash", trailing_slash, _SLASHES)
+        _check("result_errors", result_errors, _RESULT_ERRORS)
+        self.router = router
+        self.versions = versions
+        self.media_types = load_media_types(media_types)
+        self._media_type = next(iter(self.media_types.values()))
+        self._plain = {None, "", "*/*", self._media_type.name}
+        # What is no document is acceptable to who takes what it is instead: lines, an error.
+        self._offers = (*self.media_types, JSON_LINES, PROBLEM_JSON)
+        self._faults = Faults(faults or {}, problem_json, tuple(languages))
+        self._trailing_slash = trailing_slash
+        self._request_ids = request_ids
+        shared = {"media_types": self.media_types, "identity_headers": identity_headers}
+        self._request_class = type(request_class.__name__, (request_class,), shared)
+        settings = ResolveSettings(
+            versions=versions, enforcer=enforcer, formats=formats or {}, result_errors=result_errors
+        )
+        documentation = None if described is None else docs.declare(router, described)
+        router.freeze(settings)
+        if documentation is not None:
+            documentation.documented = Documented(
+                documentation.described,
+                [entry for entry in router.entries if not docs.is_documentation(entry)],
+                versions,
+                tuple(self.media_types),
+            )
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
         request = self._request_class(environ)
+        more: Headers = []
         try:
-            return self._answer(request, environ, start_response)
+            if self._request_ids:
+                more.append(("X-OpenStack-Request-ID", request.request_id))
+            index = 0
+            versions = self.versions
+            if versions is not None:
+                more.append(_VARY)
+                index = versions.index_of(environ.get(ENVIRON_KEY))
+                more.append(versions.headers[index])
+                environ[VERSION] = versions.names[index]
+            return self._answer(request, environ, start_response, index, more)
         except Exception as error:
-            return send_fault(request, error, self._faults, start_response)
+            return self._faults.send(request, error, more, start_response)
 
     def _answer(
-        self, request: Request, environ: WSGIEnvironment, start_response: StartResponse
+        self,
+        request: Request,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+        index: int,
+        more: Headers,
     ) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
         path = environ.get("PATH_INFO") or "/"
         if not path.isascii():
             path = _decoded(path)
-        found = self._router.find(method, path, environ)
+        found = self.router.find(method, path, environ)
         if found is None:
-            return self._answer_unmatched(method, path, environ, start_response)
-        if not is_acceptable(environ.get("HTTP_ACCEPT")):
-            raise exc.HTTPNotAcceptable(f"this API answers in {JSON}")
+            found = self._find_with_slash(method, path, environ)
+            if found is None:
+                return self._answer_unmatched(method, path, environ, start_response, index, more)
         action, arguments = found
+        plan = action.at[index]
+        if plan is None:
+            raise exc.HTTPNotFound(f"no {method} {path} in version {environ[VERSION]}")
+        accept = environ.get("HTTP_ACCEPT")
+        media_type = (
+            self._media_type if accept in self._plain else self._negotiated(accept or "*/*")
+        )
         environ["wsgiorg.routing_args"] = ((), arguments)
-        result = action.call(request, **arguments)
+        if plan.subs is not None:
+            plan = choose_sub_action(plan, request)
+        if plan.prepare is not None:
+            arguments = {**arguments}
+            plan.prepare(request, arguments)
+        result = plan.call(request, **arguments)
+        if MORE_HEADERS in environ:
+            more += environ[MORE_HEADERS]
         if type(result) is not dict and type(result) is not list:
-            return _send_other(action, result, environ, start_response)
-        body = encode(result).encode()
-        headers = [("Content-Type", JSON), ("Content-Length", str(len(body)))]
-        if action.location:
-            headers.append(("Location", _location(action, result, environ)))
-        start_response(action.status, headers)
+            return _send_other(plan, result, environ, start_response, more)
+        is_valid = plan.is_valid_result
+        if is_valid is not None and not is_valid(result) and plan.blame_result is not None:
+            plan.blame_result(request, result)
+        body = media_type.dump(result)
+        headers = [("Content-Type", media_type.name), ("Content-Length", str(len(body))), *more]
+        if plan.location:
+            headers.append(("Location", _location(plan, result, environ)))
+        start_response(plan.status, headers)
         return [] if method == "HEAD" else [body]
 
+    def _negotiated(self, accept: str) -> MediaType:
+        chosen = choose(accept, self._offers)
+        if chosen is None:
+            raise exc.HTTPNotAcceptable(f"this API answers in {' or '.join(self.media_types)}")
+        return self.media_types.get(chosen, self._media_type)
+
+    def _find_with_slash(self, method: str, path: str, environ: WSGIEnvironment) -> Any:
+        """Returns what the path with a slash more or less has, or sends the client there."""
+        if self._trailing_slash == "strict" or path == "/":
+            return None
+        other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
+        found = self.router.find(method, other, environ)
+        if found is None or self._trailing_slash == "ignore":
+            return found
+        query = environ.get("QUERY_STRING", "")
+        place = webob.Request(environ).application_url + quote(other) + (query and f"?{query}")
+        raise exc.HTTPPermanentRedirect(location=place)
+
     def _answer_unmatched(
-        self, method: str, path: str, environ: WSGIEnvironment, start_response: StartResponse
+        self,
+        method: str,
+        path: str,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+        index: int,
+        more: Headers,
     ) -> Iterable[bytes]:
         if method == "OPTIONS":
-            allowed = self._router.allowed(path, environ)
+            allowed = self.router.allowed(path, environ, index)
             if allowed:
-                start_response("204 No Content", [("Allow", ", ".join(allowed))])
+                start_response("204 No Content", [("Allow", ", ".join(allowed)), *more])
                 return []
-        raise self._router.refusal(method, path, environ)
+        raise self.router.refusal(method, path, environ, index)
 
 
 def _send_other(
-    action: Action, result: Any, environ: WSGIEnvironment, start_response: StartResponse
+    plan: Plan, result: Any, environ: WSGIEnvironment, start_response: StartResponse, more: Headers
 ) -> Iterable[bytes]:
     """Sends a result that is no dict and no list."""
+    is_head = environ["REQUEST_METHOD"] == "HEAD"
     if result is None:
-        empty = action.empty_status.startswith("204")
+        empty = plan.empty_status.startswith("204")
         headers = [] if empty else [("Content-Type", "text/plain"), ("Content-Length", "0")]
-        start_response(action.empty_status, headers)
+        start_response(plan.empty_status, [*headers, *more])
         return []
     if isinstance(result, exc.HTTPException):
         raise result  # returned instead of raised: it would send itself as HTML
     if isinstance(result, webob.Response):
+        for name, value in more:
+            result.headers.setdefault(name, value)
         return result(environ, start_response)  # type: ignore[no-any-return]
+    if isinstance(result, File) or is_file(result):
+        file, headers = open_file(result)
+        start_response(plan.status, [*headers, *more])
+        if is_head:
+            file.close()
+            return []
+        return wrapped(file, environ)
     if not isinstance(result, Iterator):
-        raise TypeError(f"{action.name} returned {type(result).__name__}, not a dict or list")
-    if environ["REQUEST_METHOD"] == "HEAD":
-        JSONLines(result).close()
-        start_response(action.status, [("Content-Type", JSON_LINES)])
+        raise TypeError(f"{plan.name} returned {type(result).__name__}, not a dict or list")
+    lines = JSONLines(result, encode)
+    start_response(plan.status, [("Content-Type", JSON_LINES), *more])
+    if is_head:
+        lines.close()
         return []
-    lines = JSONLines(result)
-    start_response(action.status, [("Content-Type", JSON_LINES)])
     return lines
 
 
-def _location(action: Action, result: Any, environ: WSGIEnvironment) -> str:
+def _location(plan: Plan, result: Any, environ: WSGIEnvironment) -> str:
     fields = {name: quote(str(value), safe="") for name, value in result.items()}
     root = quote(environ.get("SCRIPT_NAME", "").encode("latin-1"))
-    return root + action.location.format_map(fields)
+    return root + plan.location.format_map(fields)
 
 
 def _decoded(path: str) -> str:
@@ -127,3 +261,8 @@ def _decoded(path: str) -> str:
         return path.encode("latin-1").decode("utf-8")
     except UnicodeDecodeError:
         raise exc.HTTPBadRequest("the path is not UTF-8") from None
+
+
+def _check(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{name} is one of {', '.join(choices)}, not {value!r}")

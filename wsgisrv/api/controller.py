@@ -2,47 +2,71 @@
 
 Rules: an action takes the request and its named path arguments and returns what it means:
 
-- a dict or a list: sent as JSON;
+- a dict or a list: sent as JSON, or what else the client takes;
 - None: 204, or the declared status without a body;
 - an iterator, so a generator as well: JSON lines, streamed as they come;
+- a File, or a file opened for reading bytes: sent by the server's wsgi.file_wrapper;
 - a webob.Response: sent as it is.
 
-What else belongs to the answer is declared beside the action, by ``responds``. Everything about an action
-that can be known at start is worked out here, once.
+One that has a parameter ``body``, ``query`` or ``page`` gets the body, the query or the page, checked against
+what is declared of it. What else belongs to the answer is declared beside the action, by the decorators of
+``declared``. Everything about an action that can be known at start is worked out then, once.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Iterable
-from http import HTTPStatus
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-_DECLARED = "wsgisrv_responds"
+if TYPE_CHECKING:
+    from wsgisrv.api.declared import Declared
+    from wsgisrv.api.pagination import Collection
+    from wsgisrv.api.request import Request
+    from wsgisrv.api.schema import Check
+
+SUPPLIED = ("body", "query", "page")
+"""Parameters of an action that are no path arguments."""
+
+Prepare = Callable[["Request", dict[str, Any]], None]
+"""Completes the arguments of an action by what it takes besides the path's, or raises."""
 
 
-def responds(status: int, *, location: str = "") -> Callable[[_Function], _Function]:
-    """Declares how an action's result is sent.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All that is to be done for one action in one microversion.
 
     Args:
-        status: of HTTP, 200 to 299.
-        location: the Location header, below where the API is mounted, with fields of the result in
-            braces: ``/books/{id}``.
-
-    Raises:
-        ValueError: when it is no such status.
+        name: ``Books.show``, for logs.
+        call: the bound method, within its hooks.
+        method: the bound method.
+        declared: what was said of it.
+        status: of an answer with a body, as in a status line.
+        empty_status: of one without.
+        location: as for ``responds``.
+        prepare: None when the action takes path arguments alone and nothing is checked.
+        is_valid_result: whether a result fits its schema; None when that is not checked.
+        blame_result: says what is wrong with a result that does not.
+        subs: by name, where the body chooses among sub-actions.
+        body: the schema of the body, if there is one; ``query``, ``result`` and ``collection`` likewise.
     """
-    if not 200 <= status <= 299:
-        raise ValueError(f"an action responds with 200 to 299, not {status}")
-    declared = (f"{status} {HTTPStatus(status).phrase}", location)
 
-    def declare(function: _Function) -> _Function:
-        setattr(function, _DECLARED, declared)
-        return function
-
-    return declare
+    name: str
+    call: Callable[..., Any]
+    method: Callable[..., Any]
+    declared: Declared
+    status: str
+    empty_status: str
+    location: str = ""
+    prepare: Prepare | None = None
+    is_valid_result: Callable[[Any], bool] | None = None
+    blame_result: Callable[[Request, Any], None] | None = None
+    subs: Mapping[str, Plan] | None = None
+    body: Check | None = None
+    query: Check | None = None
+    result: Check | None = None
+    collection: Collection | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,52 +74,55 @@ class Action:
     """One action of one controller.
 
     Args:
-        name: ``Books.show``, for logs.
-        call: the bound method.
-        status: of an answer with a body, as in a status line.
-        empty_status: of one without.
-        location: as for ``responds``.
+        name: ``Books.show``.
+        at: its plan by the index of the microversion; None in those that do not have it.
+        place: ``file:line`` of an implementation.
     """
 
     name: str
-    call: Callable[..., Any]
-    status: str
-    empty_status: str
-    location: str
+    at: Sequence[Plan | None]
+    place: str
+
+    @property
+    def plans(self) -> list[Plan]:
+        """The plans, each once, from the first version on."""
+        found: list[Plan] = []
+        for plan in self.at:
+            if plan is not None and not any(plan is known for known in found):
+                found.append(plan)
+        return found
+
+    @property
+    def call(self) -> Callable[..., Any]:
+        """The newest implementation: a bound method."""
+        return self.plans[-1].method
 
     def complaint(self, arguments: Iterable[str]) -> str:
         """Returns why the action cannot be called with these named path arguments, or ""."""
-        try:
-            inspect.signature(self.call).bind(None, **dict.fromkeys(arguments))
-        except TypeError as error:
-            return f"{self.name}: {error}"
+        names = set(arguments)
+        for method in self._methods():
+            taken = inspect.signature(method).parameters
+            supplied = [name for name in SUPPLIED if name in taken]
+            if names & set(SUPPLIED):
+                both = ", ".join(sorted(names & set(SUPPLIED)))
+                return f"{self.name}: {both} cannot be a path argument"
+            try:
+                inspect.signature(method).bind(None, **dict.fromkeys([*names, *supplied]))
+            except TypeError as error:
+                return f"{self.name}: {error}"
         return ""
 
     def takes(self, argument: str) -> bool:
         """Whether it has a parameter of that name, or takes any."""
-        parameters = inspect.signature(self.call).parameters
-        return argument in parameters or any(
-            parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
+        return all(
+            argument in parameters
+            or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+            for parameters in (inspect.signature(one).parameters for one in self._methods())
         )
 
-
-def actions_of(controller: object) -> dict[str, Action]:
-    """Returns the actions by name: the methods that the controller's class shows to the public."""
-    return {
-        name: _action(controller, name)
-        for name in dir(type(controller))
-        if not name.startswith("_") and inspect.isroutine(getattr(type(controller), name))
-    }
-
-
-def _action(controller: object, name: str) -> Action:
-    call = getattr(controller, name)
-    declared = getattr(call, _DECLARED, None)
-    status, location = declared or ("200 OK", "")
-    return Action(
-        name=f"{type(controller).__name__}.{name}",
-        call=call,
-        status=status,
-        empty_status=status if declared else "204 No Content",
-        location=location,
-    )
+    def _methods(self) -> list[Callable[..., Any]]:
+        return [
+            one.method
+            for plan in self.plans
+            for one in (plan.subs.values() if plan.subs is not None else (plan,))
+        ]

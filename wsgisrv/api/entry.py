@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wsgisrv.api.controller import Action, actions_of
+from wsgisrv.api.controller import Action
+from wsgisrv.api.resolve import Resolver
 from wsgisrv.api.shape import shape_of
 from wsgisrv.errors import ConfigError
 
@@ -19,7 +20,10 @@ Match = tuple[Action, dict[str, Any]]
 """The action that answers and its named path arguments."""
 
 _NOT_ARGUMENTS = ("controller", "action")
-_RESOURCE_ACTIONS = ("index", "create", "new", "show", "edit", "update", "delete")
+_RESOURCE_ACTIONS = ("index", "create", "new", "show", "edit", "update", "patch", "delete")
+
+SUB_ACTIONS = "*sub-actions*"
+"""Stands for the action of a route whose body says which it is."""
 
 
 class Entry:
@@ -28,23 +32,30 @@ class Entry:
     rank: place in the order in which routes are tried.
     controllers: by the names that the mapper knows.
     place: ``file:line`` of the declaration.
+    resolver: finds the actions of a controller.
 
     Raises:
         ConfigError: when the route cannot be answered.
     """
 
     __slots__ = (
-        "_action", "_actions", "_constants", "_controllers", "_fallbacks", "_no_format",
-        "_variables", "methods", "needs_environ", "place", "rank", "route", "shape",
+        "_actions", "_constants", "_controllers", "_fallbacks", "_no_format", "_resolver", "_variables",
+        "action", "methods", "needs_environ", "place", "rank", "route", "shape",
     )  # fmt: skip
 
     def __init__(
-        self, route: Any, rank: int, controllers: Mapping[str, object], place: str
+        self,
+        route: Any,
+        rank: int,
+        controllers: Mapping[str, object],
+        place: str,
+        resolver: Resolver,
     ) -> None:
         self.route = route
         self.shape = shape_of(route)
         self.rank = (-len(self.shape.beginning), rank)
         self.place = place
+        self._resolver = resolver
         conditions = route.conditions or {}
         methods = conditions.get("method")
         self.methods = [methods] if isinstance(methods, str) else methods
@@ -60,10 +71,23 @@ class Entry:
             name: value for name, value in route.defaults.items() if name in in_path and value
         }
         self._no_format = False
-        self._action: Action | None = None
+        self.action: Action | None = None
         self._actions: Mapping[str, Action] = {}
         self._controllers: Mapping[str, Mapping[str, Action]] = {}
         self._resolve(controllers, in_path)
+
+    @property
+    def actions(self) -> list[Action]:
+        """Every action that the route may lead to."""
+        if self.action is not None:
+            return [self.action]
+        of_controllers = (one for actions in self._controllers.values() for one in actions.values())
+        return [*self._actions.values(), *of_controllers]
+
+    @property
+    def answers_format(self) -> bool:
+        """Whether paths with a ``format`` are answered."""
+        return not self._no_format
 
     def check_answered(self) -> bool:
         """Whether there is an action.
@@ -71,7 +95,7 @@ class Entry:
         Raises:
             ConfigError: when there is none, but for the seven that Routes declares of every resource.
         """
-        if self._action or self._actions or self._controllers:
+        if self.actions:
             return True
         action = self.route.defaults.get("action")
         if not self.route.collection_name or action not in _RESOURCE_ACTIONS:
@@ -105,10 +129,10 @@ class Entry:
         """Returns the match for what Routes found."""
         if self._no_format and found.pop("format", None) is not None:
             return None
-        if self._action is not None:
+        if self.action is not None:
             for name in _NOT_ARGUMENTS:
                 found.pop(name, None)
-            return self._action, found
+            return self.action, found
         actions = self._actions
         if self._controllers:
             actions = self._controllers.get(found.pop("controller") or "", {})
@@ -129,8 +153,8 @@ class Entry:
     def _with_action(self, arguments: dict[str, Any]) -> Match | None:
         if self._constants:
             arguments.update(self._constants)
-        if self._action is not None and not self._no_format:
-            return self._action, arguments
+        if self.action is not None and not self._no_format:
+            return self.action, arguments
         for name in _NOT_ARGUMENTS:
             if name not in arguments and name in self.route.defaults:
                 arguments[name] = self.route.defaults[name]
@@ -141,24 +165,31 @@ class Entry:
         arguments = {*in_path, *self._constants} - set(_NOT_ARGUMENTS)
         if "controller" in in_path:
             self._controllers = {
-                name: _callable_with(arguments, actions_of(controller))
+                name: _callable_with(arguments, self._resolver.actions_of(controller))
                 for name, controller in controllers.items()
             }
             return
         name = self.route.defaults.get("controller")
         if name not in controllers:
             raise ConfigError(f"{self.place}: {self.route.routepath}: no controller {name!r}")
-        actions = actions_of(controllers[name])
+        wanted = self.route.defaults.get("action")
+        if wanted == SUB_ACTIONS:
+            self.action = self._resolver.sub_actions_of(controllers[name], self.place)
+            self._check_arguments(self.action, arguments)
+            return
+        actions = self._resolver.actions_of(controllers[name])
         if "action" in in_path:
             self._actions = _callable_with(arguments, actions)
             return
-        self._action = actions.get(self.route.defaults.get("action"))
-        if self._action is None:
-            return
-        if "format" in arguments and not self._action.takes("format"):
+        self.action = actions.get(wanted)
+        if self.action is not None:
+            self._check_arguments(self.action, arguments)
+
+    def _check_arguments(self, action: Action, arguments: set[str]) -> None:
+        if "format" in arguments and not action.takes("format"):
             self._no_format = True
             arguments.discard("format")
-        if complaint := self._action.complaint(arguments):
+        if complaint := action.complaint(arguments):
             raise ConfigError(f"{self.place}: {self.route.routepath}: {complaint}")
 
 

@@ -19,12 +19,16 @@ from typing import Any
 import routes
 from webob import exc
 
-from wsgisrv.api.entry import Entry, Match
+from wsgisrv.api.entry import SUB_ACTIONS, Entry, Match
 from wsgisrv.api.index import Index
+from wsgisrv.api.resolve import Resolver, ResolveSettings
+from wsgisrv.api.twice import without_twins
 from wsgisrv.errors import ConfigError
 
-KNOWN_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
-"""Of RFC 9110 and RFC 5789: one that is neither of these nor of any route is answered 501."""
+KNOWN_METHODS = (
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY",
+)  # fmt: skip
+"""Of RFC 9110 and RFC 5789, and QUERY: one that is neither of these nor of any route is answered 501."""
 
 
 class _Mapper(routes.Mapper):  # type: ignore[misc]
@@ -34,6 +38,10 @@ class _Mapper(routes.Mapper):  # type: ignore[misc]
         super().__init__(controller_scan=None, register=False)
         self.controllers = dict(controllers)
         self.places: list[str] = []  # of matchlist
+        self.argument = ""  # in the place of ``id``, while a resource is declared
+        self.requirements: Mapping[
+            str, str
+        ] = {}  # of that resource, which Routes forgets for its members
         self.is_frozen = False
 
     def connect(self, *args: Any, **more: Any) -> None:
@@ -43,6 +51,9 @@ class _Mapper(routes.Mapper):  # type: ignore[misc]
             ConfigError: when a requirement is no regexp, or the router is in use.
         """
         place = _caller()
+        if self.argument:
+            args = (*args[:-1], args[-1].replace(":(id)", f"{{{self.argument}}}"))
+            more["requirements"] = {**(more.get("requirements") or {}), **self.requirements}
         if self.is_frozen:
             raise ConfigError(f"{place}: {args[-1]}: declared after the router was put to use")
         if "controller" in more:
@@ -95,6 +106,7 @@ class Router:
         self.mapper = _Mapper(controllers or {})
         self._indexes: dict[str, Index] = {}  # by method
         self._others = Index("", [])
+        self.entries: list[Entry] = []
 
     # Declaring
 
@@ -121,16 +133,50 @@ class Router:
         self.mapper.connect(name, path, controller=controller, action=action, **more)
 
     def resource(
-        self, member_name: str, collection_name: str, *, controller: object, **more: Any
-    ) -> None:
+        self,
+        member_name: str,
+        collection_name: str,
+        *,
+        controller: object,
+        argument: str = "id",
+        **more: Any,
+    ) -> Resource:
         """Declares the routes of routes.Mapper.resource: those whose action the controller has.
 
+        Besides, ``PATCH`` on a member is the action ``patch``.
+
         Args:
-            member_name: the singular; names the routes. The path argument is ``id``.
+            member_name: the singular; names the routes.
             collection_name: the plural; the path.
+            argument: the path argument of a member.
             more: for routes.Mapper.resource: ``collection``, ``member``, ``parent_resource`` and so on.
+
+        Returns:
+            What declares sub-resources and sub-actions of a member.
         """
-        self.mapper.resource(member_name, collection_name, controller=controller, **more)
+        self.mapper.argument = argument
+        self.mapper.requirements = more.get("requirements") or {}
+        before = len(self.mapper.matchlist)
+        try:
+            self.mapper.resource(member_name, collection_name, controller=controller, **more)
+            path = self.mapper.matchlist[before + 1].routepath  # the second is the plain collection
+            path = path.removesuffix("{.format}").removesuffix(".:(format)")
+            member = f"{path}/{{{argument}}}"
+            self.mapper.connect(
+                member, controller=controller, action="patch", conditions={"method": ["PATCH"]},
+                _collection_name=collection_name, _member_name=member_name,
+            )  # fmt: skip
+        finally:
+            self.mapper.argument = ""
+        return Resource(self, f"{path}/{{{argument if argument != 'id' else member_name + '_id'}}}")
+
+    def sub_actions(self, path: str, *, controller: object, **more: Any) -> None:
+        """Declares ``POST path`` for every ``sub_action`` of the controller: ``{"lend": {...}}``.
+
+        Args:
+            more: as for ``connect``.
+        """
+        self.connect(path, controller=controller, action=SUB_ACTIONS, methods=["POST"], **more)
 
     def submapper(self, **more: Any) -> Any:
         """Returns routes.Mapper.submapper, for routes that have ``more`` in common."""
@@ -140,28 +186,32 @@ class Router:
         """Returns routes.Mapper.collection: a submapper with a ``member`` submapper."""
         return self.mapper.collection(*args, **more)
 
-    def freeze(self) -> None:
+    def freeze(self, settings: ResolveSettings | None = None) -> None:
         """Checks every route and makes the index.
 
+        Args:
+            settings: of the API that the router is of.
+
         Raises:
-            ConfigError: when a route has no action, or one that does not take its path arguments; names
-                file and line of the declaration.
+            ConfigError: when a route has no action, or one that does not take its path arguments, or the
+                same as another; names file and line of the declaration.
         """
         mapper = self.mapper
         if mapper.prefix or mapper.sub_domains:
             raise ConfigError("a router serves no mapper with prefix or sub_domains: use urlmap")
         mapper.is_frozen = True
         mapper.create_regs(list(mapper.controllers))
+        resolver = Resolver(settings or ResolveSettings())
         made = (
-            Entry(route, number, mapper.controllers, place)
+            Entry(route, number, mapper.controllers, place, resolver)
             for number, (route, place) in enumerate(
                 zip(mapper.matchlist, mapper.places, strict=True)
             )
         )
-        entries = [entry for entry in made if entry.check_answered()]
-        methods = {*KNOWN_METHODS, *(name for entry in entries for name in entry.methods or ())}
-        self._indexes = {method: _index(method, entries) for method in sorted(methods)}
-        self._others = _index("", entries)
+        self.entries = without_twins([entry for entry in made if entry.check_answered()])
+        methods = {*KNOWN_METHODS, *(name for e in self.entries for name in e.methods or ())}
+        self._indexes = {method: _index(method, self.entries) for method in sorted(methods)}
+        self._others = _index("", self.entries)
 
     # Answering
 
@@ -175,7 +225,11 @@ class Router:
         return match
 
     def refusal(
-        self, method: str, path: str, environ: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        environ: dict[str, Any] | None = None,
+        version: int | None = None,
     ) -> exc.HTTPException:
         """Returns why ``find`` found nothing.
 
@@ -184,19 +238,60 @@ class Router:
         """
         if method not in self._indexes:
             return exc.HTTPNotImplemented(f"the method {method} is not known")
-        allowed = self.allowed(path, environ)
+        allowed = self.allowed(path, environ, version)
         if not allowed:
             return exc.HTTPNotFound(f"no resource at {path}")
         return exc.HTTPMethodNotAllowed(
             f"{path} does not have {method}", headers={"Allow": ", ".join(allowed)}
         )
 
-    def allowed(self, path: str, environ: dict[str, Any] | None = None) -> list[str]:
-        """Returns the methods that ``path`` has, sorted; empty when there is no such path."""
+    def allowed(
+        self, path: str, environ: dict[str, Any] | None = None, version: int | None = None
+    ) -> list[str]:
+        """Returns the methods that ``path`` has, sorted; empty when there is no such path.
+
+        Args:
+            version: index of the microversion in which it has them; None for any.
+        """
         if not self._indexes:
             self.freeze()
-        allowed = {method for method in self._indexes if self.find(method, path, environ)}
+        allowed = set()
+        for method in self._indexes:
+            found = self.find(method, path, environ)
+            if found and (version is None or found[0].at[version] is not None):
+                allowed.add(method)
         return sorted(allowed | {"OPTIONS"}) if allowed else []
+
+
+class Resource:
+    """What was declared by ``Router.resource``: declares what a member has below it.
+
+    Args:
+        path: of a member.
+    """
+
+    def __init__(self, router: Router, path: str) -> None:
+        self._router = router
+        self.path = path
+
+    def resource(
+        self,
+        member_name: str,
+        collection_name: str,
+        *,
+        controller: object,
+        argument: str = "id",
+        **more: Any,
+    ) -> Resource:
+        """Declares a sub-resource; its actions get the path arguments of all that it stands below."""
+        return self._router.resource(
+            member_name, collection_name, controller=controller, argument=argument,
+            path_prefix=self.path, name_prefix=f"{self.path.replace('/', '_')}_", **more,
+        )  # fmt: skip
+
+    def sub_actions(self, *, controller: object, path: str = "action", **more: Any) -> None:
+        """Declares ``POST {member}/action``, as ``Router.sub_actions``."""
+        self._router.sub_actions(f"{self.path}/{path}", controller=controller, **more)
 
 
 def _index(method: str, entries: Sequence[Entry]) -> Index:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 from wsgiref.types import WSGIApplication
 
+from webob import exc
+
 from wsgisrv.api.app import API
 from wsgisrv.api.request import Request
 from wsgisrv.api.router import Router
@@ -66,16 +68,33 @@ class OneVersion:
 
 
 class _Versions:
-    def __init__(self, versions: Sequence[Version]) -> None:
+    def __init__(self, versions: Sequence[Version], documented: Version | None) -> None:
         self._versions = versions
+        self._documented = documented
 
     def index(self, request: Request) -> dict[str, Any]:
         root = str(request.application_url)
         return {"versions": [version.document(root + version.path) for version in self._versions]}
 
+    def documentation(self, request: Request, name: str) -> None:
+        version = self._documented
+        if version is not None:
+            place = f"{request.application_url}{version.path}{name}"
+            raise exc.HTTPTemporaryRedirect(location=place)
 
-def versions_app(versions: Sequence[Version]) -> WSGIApplication:
-    """Returns a WSGI app that answers ``GET /`` with the versions document."""
+
+def versions_app(
+    versions: Sequence[Version], *, documented: Version | None = None
+) -> WSGIApplication:
+    """Returns a WSGI app that answers ``GET /`` with the versions document.
+
+    Args:
+        documented: the version whose documentation ``/openapi.json`` and ``/docs`` lead to.
+    """
     router = Router()
-    router.connect("/", controller=_Versions(versions), action="index", methods=["GET"])
+    controller = _Versions(versions, documented)
+    router.connect("/", controller=controller, action="index", methods=["GET"])
+    if documented is not None:
+        path = r"/{name:openapi\.json|docs}"
+        router.connect(path, controller=controller, action="documentation", methods=["GET"])
     return API(router)

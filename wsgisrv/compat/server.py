@@ -26,6 +26,7 @@ from wsgisrv.compat.log import Log
 from wsgisrv.compat.options import Options
 from wsgisrv.compat.pool import BorrowedPool
 from wsgisrv.worker.acceptor import Acceptor
+from wsgisrv.worker.clock import Clock
 from wsgisrv.worker.connection import Connection
 from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.pool import RequestPool
@@ -66,7 +67,9 @@ class EmbeddedServer(Server):
             else BorrowedPool(custom_pool)
         )
         context = getattr(sock, "context", None)
-        super().__init__(site, hub, settings, pool, _Tls(context) if context is not None else None)
+        clock = Clock(hub, self._on_tick)
+        tls = _Tls(context) if context is not None else None
+        super().__init__(site, hub, settings, pool, clock, tls)
         self.limits = dataclasses.replace(self.limits, requires_host=False)
         self.options = options
         self.log = log

@@ -12,18 +12,28 @@ from wsgiref.types import WSGIApplication
 
 from webob import exc
 
-from wsgisrv.api import API, FaultTable, OneVersion, Router, Version, versions_app
+from wsgisrv.api import (
+    API,
+    Described,
+    FaultTable,
+    Microversions,
+    OneVersion,
+    Router,
+    Version,
+    versions_app,
+)
 from wsgisrv.errors import ConfigError, first_line
 
 if TYPE_CHECKING:
     from wsgisrv.demo.db import Database
 
-_V1 = Version("v1.0", "CURRENT", "/v1/")
+_FIRST, _LAST = "1.0", "1.3"
+_V1 = Version("v1.0", "CURRENT", "/v1/", _FIRST, _LAST)
 
 
 def versions_factory(global_conf: Mapping[str, str]) -> WSGIApplication:
     """``GET /``."""
-    return versions_app([_V1])
+    return versions_app([_V1], documented=_V1)
 
 
 def shelf_factory(global_conf: Mapping[str, str]) -> WSGIApplication:
@@ -37,22 +47,30 @@ def shelf_factory(global_conf: Mapping[str, str]) -> WSGIApplication:
 
 def shelf_app(database: Database) -> WSGIApplication:
     """Returns the API of one version, on a database whose schema is in place."""
-    from wsgisrv.demo.controllers import Books
+    from wsgisrv.demo import controllers, schemas
 
     router = Router()
-    books = Books(database)
-    for method, path, action in (
-        ("GET", "/books", "index"),
-        ("POST", "/books", "create"),
-        ("GET", "/books/{book_id}", "show"),
-        ("PUT", "/books/{book_id}", "replace"),
-        ("PATCH", "/books/{book_id}", "update"),
-        ("DELETE", "/books/{book_id}", "delete"),
-        ("POST", "/books/{book_id}/action", "action"),
-    ):
-        router.connect(path, controller=books, action=action, methods=[method])
+    books = controllers.Books(database)
+    book = router.resource("book", "books", controller=books, argument="book_id")
+    book.sub_actions(controller=books)
+    loans = controllers.Loans(database)
+    loan = book.resource("loan", "loans", controller=loans, argument="loan_id")
+    loan.sub_actions(controller=loans)
+    authors = controllers.Authors(database)
+    author = router.resource("author", "authors", controller=authors, argument="author_id")
+    author.resource("book", "books", controller=controllers.AuthorBooks(database))
     router.connect("/", controller=OneVersion(_V1), action="show", methods=["GET"])
-    return API(router, faults=_faults())
+    return API(
+        router,
+        faults=_faults(),
+        versions=Microversions("shelf", _FIRST, _LAST),
+        formats={"isbn": schemas.is_isbn},
+        described=Described(
+            "Shelf",
+            description="Books that can be lent.",
+            answers={503: "The database is busy; Retry-After says when to come back."},
+        ),
+    )
 
 
 def health_factory(global_conf: Mapping[str, str]) -> WSGIApplication:
@@ -89,8 +107,18 @@ def _open_database(global_conf: Mapping[str, str]) -> Database:
     except (
         sqlalchemy.exc.SQLAlchemyError, sqlite3.Error, ImportError, DatabaseBusyError
     ) as error:  # fmt: skip
-        raise ConfigError(f"database = {url}: {first_line(error)}") from None
+        why = first_line(error.__cause__ or error)
+        raise ConfigError(f"database = {_without_password(url)}: {why}") from None
     return database
+
+
+def _without_password(url: str) -> str:
+    import sqlalchemy
+
+    try:
+        return sqlalchemy.make_url(url).render_as_string(hide_password=True)
+    except sqlalchemy.exc.ArgumentError:
+        return url  # it is none, and is shown as it was written
 
 
 def _faults() -> FaultTable:

@@ -2,161 +2,294 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-from urllib.parse import urlencode
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import sqlalchemy
 from sqlalchemy.orm import Session
+from webob import exc
 
-from wsgisrv.api import Request, responds
+from wsgisrv import api
+from wsgisrv.api.sql import fetch_page
+from wsgisrv.demo import schemas, shelf
 from wsgisrv.demo.db import Database
-from wsgisrv.demo.fields import book_action, book_fields, page_query
-from wsgisrv.demo.models import Book, BookStateError, NoSuchBookError, now
+from wsgisrv.demo.models import Author, Book, BookStateError, Loan
+
+MOST_LOANS = 20
+"""Books that one borrower may have at a time."""
+
+_ISBN_TAKEN = "/isbn: another book has it"
+_NO_BOOK = "there is no such book"
 
 
-class Books:
-    """``/v1/books``.
-
-    Args:
-        database: with its schema in place.
+class _Controller:
+    """Args:
+    database: with its schema in place.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def index(self, request: Request) -> dict[str, Any]:
-        """GET /books: a page in the order of the ids; ``?limit``, ``?marker``, ``?title``, ``?author``."""
-        asked = page_query(request.query)
-        limit = asked["limit"]
-        query = sqlalchemy.select(Book).order_by(Book.id).limit(limit + 1)
-        if "marker" in asked:
-            query = query.where(Book.id > asked["marker"])
-        for name in asked.keys() & {"title", "author"}:
-            query = query.where(getattr(Book, name) == asked[name])
-        books = self._database.read(
-            lambda session: [book.as_dict() for book in session.scalars(query)]
-        )
-        document: dict[str, Any] = {"books": books[:limit]}
-        if len(books) > limit:
-            following = urlencode({**asked, "marker": books[limit - 1]["id"]})
-            document["links"] = [{"rel": "next", "href": f"{request.path_url}?{following}"}]
-        return document
+    def _list(
+        self, request: api.Request, page: api.Page, query: sqlalchemy.Select[Any], kind: Any
+    ) -> dict[str, Any]:
+        def work(session: Session) -> tuple[list[dict[str, Any]], int | None]:
+            found = fetch_page(session, query, page, kind.__mapper__.columns)
+            return [item.as_dict() for item in found.items], found.count
 
-    def show(self, request: Request, book_id: str) -> dict[str, Any]:
-        """GET /books/{id}."""
-        return self._database.read(lambda session: _get(session, book_id).as_dict())
+        items, count = self._database.read(work)
+        return page.document(request, items, count)
 
-    @responds(201, location="/books/{id}")
-    def create(self, request: Request) -> dict[str, Any]:
-        """POST /books."""
-        fields = book_fields(request.json_object, whole=True)
+    @contextlib.contextmanager
+    def _within_quota(self, request: api.Request, arguments: Mapping[str, Any]) -> Iterator[None]:
+        """Around a lending: refuses it to somebody who has too many books."""
+        to = arguments["body"]["to"]
+        if self._database.read(lambda session: shelf.count_open_loans(session, to)) >= MOST_LOANS:
+            raise exc.HTTPForbidden(f"nobody may have more than {MOST_LOANS} books")
+        yield
+
+
+class Books(_Controller):
+    """``/v1/books``."""
+
+    @api.lists(schemas.SIMPLE_BOOKS, "1.0", "1.0")
+    @api.lists(schemas.BOOKS, "1.1")
+    def index(self, request: api.Request, page: api.Page) -> dict[str, Any]:
+        """Lists books, in the order of their ids unless ``sort`` names another."""
+        return self._list(request, page, sqlalchemy.select(Book), Book)
+
+    @api.version("1.0", "1.2")
+    @api.returns(schemas.BOOK)
+    @api.answers(304, "the client has it: If-None-Match")
+    @api.answers(404, _NO_BOOK)
+    def show(self, request: api.Request, book_id: str) -> dict[str, Any]:
+        """Shows a book."""
 
         def work(session: Session) -> dict[str, Any]:
-            book = Book(**fields)
+            return shelf.get(session, Book, book_id).as_dict()
+
+        return self._shown(request, self._database.read(work))
+
+    @api.version("1.3", of="show")
+    @api.returns(schemas.BOOK_WITH_LOAN)
+    @api.answers(304, "the client has it: If-None-Match")
+    @api.answers(404, _NO_BOOK)
+    def show_with_loan(self, request: api.Request, book_id: str) -> dict[str, Any]:
+        """Shows a book, with its loan."""
+
+        def work(session: Session) -> dict[str, Any]:
+            book = shelf.get(session, Book, book_id)
+            loan = shelf.open_loan(session, book_id)
+            return {**book.as_dict(), "loan": loan and loan.as_dict()}
+
+        return self._shown(request, self._database.read(work))
+
+    @api.responds(201, location="/books/{id}")
+    @api.body(schemas.NEW_BOOK)
+    @api.returns(schemas.BOOK)
+    @api.answers(409, "another book has the ISBN")
+    def create(self, request: api.Request, body: dict[str, Any]) -> dict[str, Any]:
+        """Adds a book."""
+
+        def work(session: Session) -> dict[str, Any]:
+            book = Book(**body)
             session.add(book)
-            return _stored(session, book)
+            shelf.flush(session, _ISBN_TAKEN)
+            return book.as_dict()
 
         return self._database.write(work)
 
-    def replace(self, request: Request, book_id: str) -> dict[str, Any]:
-        """PUT /books/{id}: all that a client may say of a book; what is left out becomes null."""
-        return self._change(book_id, book_fields(request.json_object, whole=True))
+    @api.body(schemas.NEW_BOOK)
+    @api.returns(schemas.BOOK)
+    @api.answers(404, _NO_BOOK)
+    @api.answers(409, "another book has the ISBN")
+    @api.answers(412, "the book has changed since If-Match")
+    def update(self, request: api.Request, book_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Replaces all that a client may say of a book; what is left out becomes null."""
+        return self._change(request, book_id, {"isbn": None, "year": None, **body})
 
-    def update(self, request: Request, book_id: str) -> dict[str, Any]:
-        """PATCH /books/{id}: the fields that are given."""
-        return self._change(book_id, book_fields(request.json_object, whole=False))
+    @api.body(schemas.BOOK_CHANGES)
+    @api.returns(schemas.BOOK)
+    @api.answers(404, _NO_BOOK)
+    @api.answers(409, "another book has the ISBN")
+    @api.answers(412, "the book has changed since If-Match")
+    def patch(self, request: api.Request, book_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Changes the fields of a book that are given."""
+        return self._change(request, book_id, body)
 
-    def delete(self, request: Request, book_id: str) -> None:
-        """DELETE /books/{id}: only what is on the shelf."""
-        statement = sqlalchemy.delete(Book).where(Book.id == book_id, Book.lent_to.is_(None))
+    @api.answers(404, _NO_BOOK)
+    @api.answers(409, "the book is lent")
+    @api.answers(412, "the book has changed since If-Match")
+    def delete(self, request: api.Request, book_id: str) -> None:
+        """Removes a book that is on the shelf."""
 
         def work(session: Session) -> None:
-            if not _changed_rows(session, statement):
-                _get(session, book_id)
-                raise BookStateError(f"the book {book_id} is lent")
+            self._check(request, shelf.get(session, Book, book_id, locked=True))
+            shelf.remove(session, book_id)
 
         self._database.write(work)
 
-    def action(self, request: Request, book_id: str) -> dict[str, Any]:
-        """POST /books/{id}/action: ``{"lend": {"to": "..."}}`` or ``{"return": {}}``."""
-        name, fields = book_action(request.json_object)
-        if name == "lend":
-            return self._lend(book_id, fields["to"])
-        return self._take_back(book_id)
+    @api.sub_action("lend")
+    @api.version("1.0", "1.2")
+    @api.body(schemas.LEND)
+    @api.returns(schemas.BOOK)
+    @api.around("_within_quota")
+    @api.answers(403, "the borrower has too many books")
+    @api.answers(404, _NO_BOOK)
+    @api.answers(409, "the book is lent already")
+    def lend(self, request: api.Request, book_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Lends a book; from 1.3 on a loan is created instead."""
+        to = body["to"]
+        return self._database.write(lambda session: shelf.lend(session, book_id, to)[0].as_dict())
 
-    def _change(self, book_id: str, fields: dict[str, Any]) -> dict[str, Any]:
+    @api.sub_action("return")
+    @api.version("1.0", "1.2")
+    @api.body(schemas.NOTHING)
+    @api.returns(schemas.BOOK)
+    @api.answers(404, _NO_BOOK)
+    @api.answers(409, "the book is not lent")
+    def take_back(self, request: api.Request, book_id: str) -> dict[str, Any]:
+        """Takes a book back; from 1.3 on its loan is ended instead."""
+        return self._database.write(lambda session: shelf.take_back(session, book_id).as_dict())
+
+    def _shown(self, request: api.Request, book: dict[str, Any]) -> dict[str, Any]:
+        request.check_etag(_etag(book))
+        return book
+
+    def _check(self, request: api.Request, book: Book) -> None:
+        request.check_etag(_etag(book.as_dict()))
+
+    def _change(self, request: api.Request, book_id: str, fields: dict[str, Any]) -> dict[str, Any]:
         def work(session: Session) -> dict[str, Any]:
-            book = _get(session, book_id)
+            book = shelf.get(session, Book, book_id, locked=True)
+            self._check(request, book)
             for name, value in fields.items():
                 setattr(book, name, value)
-            return _stored(session, book)
-
-        return self._database.write(work)
-
-    def _lend(self, book_id: str, to: str) -> dict[str, Any]:
-        # One statement decides between two clients that want the same book, on any database.
-        statement = (
-            sqlalchemy.update(Book)
-            .where(Book.id == book_id, Book.lent_to.is_(None))
-            .values(lent_to=to, lent_at=now())
-        )
-        return self._move(book_id, statement, "is lent already")
-
-    def _take_back(self, book_id: str) -> dict[str, Any]:
-        statement = (
-            sqlalchemy.update(Book)
-            .where(Book.id == book_id, Book.lent_to.is_not(None))
-            .values(lent_to=None, lent_at=None)
-        )
-        return self._move(book_id, statement, "is not lent")
-
-    def _move(self, book_id: str, statement: sqlalchemy.Update, refusal: str) -> dict[str, Any]:
-        def work(session: Session) -> dict[str, Any]:
-            moved = _changed_rows(session, statement)
-            book = _get(session, book_id)
-            if not moved:
-                raise BookStateError(f"the book {book_id} {refusal}")
+            shelf.flush(session, _ISBN_TAKEN)
             return book.as_dict()
 
         return self._database.write(work)
 
 
-class Health:
-    """``/healthz``: for a load balancer.
+def _etag(book: Mapping[str, Any]) -> str:
+    """Returns the ETag of a book, which is the same in all versions."""
+    return api.etag_of({name: value for name, value in book.items() if name != "loan"})
 
-    Args:
-        database: that has to answer.
-    """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+class Authors(_Controller):
+    """``/v1/authors``, from 1.1 on."""
 
-    def show(self, request: Request) -> dict[str, Any]:
-        """GET /healthz: the database answers."""
+    @api.version("1.1")
+    @api.lists(schemas.AUTHORS)
+    def index(self, request: api.Request, page: api.Page) -> dict[str, Any]:
+        """Lists authors."""
+        return self._list(request, page, sqlalchemy.select(Author), Author)
+
+    @api.version("1.1")
+    @api.returns(schemas.AUTHOR)
+    @api.answers(404, "there is no such author")
+    def show(self, request: api.Request, author_id: str) -> dict[str, Any]:
+        """Shows an author."""
+        return self._database.read(lambda session: shelf.get(session, Author, author_id).as_dict())
+
+    @api.version("1.1")
+    @api.responds(201, location="/authors/{id}")
+    @api.body(schemas.NEW_AUTHOR)
+    @api.returns(schemas.AUTHOR)
+    @api.answers(409, "another author has the name")
+    def create(self, request: api.Request, body: dict[str, Any]) -> dict[str, Any]:
+        """Adds an author."""
+
+        def work(session: Session) -> dict[str, Any]:
+            author = Author(**body)
+            session.add(author)
+            shelf.flush(session, "/name: another author has it")
+            return author.as_dict()
+
+        return self._database.write(work)
+
+    @api.version("1.1")
+    @api.answers(404, "there is no such author")
+    def delete(self, request: api.Request, author_id: str) -> None:
+        """Removes an author; the books stay."""
+        self._database.write(lambda session: session.delete(shelf.get(session, Author, author_id)))
+
+
+class AuthorBooks(_Controller):
+    """``/v1/authors/{author_id}/books``, from 1.1 on."""
+
+    @api.version("1.1")
+    @api.lists(schemas.BOOKS)
+    @api.answers(404, "there is no such author")
+    def index(self, request: api.Request, author_id: str, page: api.Page) -> dict[str, Any]:
+        """Lists the books that name the author."""
+        name = self._database.read(lambda session: shelf.get(session, Author, author_id).name)
+        return self._list(request, page, sqlalchemy.select(Book).where(Book.author == name), Book)
+
+
+class Loans(_Controller):
+    """``/v1/books/{book_id}/loans``, from 1.2 on."""
+
+    @api.version("1.2")
+    @api.lists(schemas.LOANS)
+    @api.answers(404, _NO_BOOK)
+    def index(self, request: api.Request, book_id: str, page: api.Page) -> dict[str, Any]:
+        """Lists the loans of a book, the first one first."""
+        self._database.read(lambda session: shelf.get(session, Book, book_id).id)
+        query = sqlalchemy.select(Loan).where(Loan.book_id == book_id)
+        return self._list(request, page, query, Loan)
+
+    @api.version("1.2")
+    @api.responds(201, location="/books/{book_id}/loans/{id}")
+    @api.body(schemas.LEND)
+    @api.returns(schemas.LOAN)
+    @api.around("_within_quota")
+    @api.answers(403, "the borrower has too many books")
+    @api.answers(404, _NO_BOOK)
+    @api.answers(409, "the book is lent already")
+    def create(self, request: api.Request, book_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Lends a book."""
+        to = body["to"]
+        return self._database.write(lambda session: shelf.lend(session, book_id, to)[1].as_dict())
+
+    @api.version("1.2")
+    @api.returns(schemas.LOAN)
+    @api.answers(404, "there is no such loan of the book")
+    def show(self, request: api.Request, book_id: str, loan_id: str) -> dict[str, Any]:
+        """Shows a loan."""
+        return self._database.read(lambda session: self._loan(session, book_id, loan_id).as_dict())
+
+    @api.sub_action("return")
+    @api.version("1.2")
+    @api.body(schemas.NOTHING)
+    @api.returns(schemas.LOAN)
+    @api.answers(404, "there is no such loan of the book")
+    @api.answers(409, "the loan has ended already")
+    def end(self, request: api.Request, book_id: str, loan_id: str) -> dict[str, Any]:
+        """Ends a loan: the book is back; the loan stays, with the time of its end."""
+
+        def work(session: Session) -> dict[str, Any]:
+            loan = self._loan(session, book_id, loan_id)
+            if loan.returned_at is not None:
+                raise BookStateError(f"the loan {loan_id} has ended")
+            shelf.take_back(session, book_id)
+            session.refresh(loan)
+            return loan.as_dict()
+
+        return self._database.write(work)
+
+    def _loan(self, session: Session, book_id: str, loan_id: str) -> Loan:
+        loan = shelf.get(session, Loan, loan_id)
+        if loan.book_id != book_id:
+            raise exc.HTTPNotFound(f"no loan {loan_id} of the book {book_id}")
+        return loan
+
+
+class Health(_Controller):
+    """``/healthz``: for a load balancer."""
+
+    def show(self, request: api.Request) -> dict[str, Any]:
+        """Says whether the database answers."""
         self._database.read(lambda session: session.scalar(sqlalchemy.select(1)))
         return {"status": "ok"}
-
-
-def _get(session: Session, book_id: str) -> Book:
-    book = session.get(Book, book_id)
-    if book is None:
-        raise NoSuchBookError(f"no book {book_id}")
-    return book
-
-
-def _stored(session: Session, book: Book) -> dict[str, Any]:
-    """Returns the book as it was stored.
-
-    Raises:
-        BookStateError: when another one has its ISBN.
-    """
-    try:
-        session.flush()
-    except sqlalchemy.exc.IntegrityError:
-        raise BookStateError("/isbn: another book has it") from None
-    return book.as_dict()
-
-
-def _changed_rows(session: Session, statement: sqlalchemy.Update | sqlalchemy.Delete) -> int:
-    result = session.execute(statement, execution_options={"synchronize_session": False})
-    return cast("sqlalchemy.CursorResult[Any]", result).rowcount

@@ -1,4 +1,4 @@
-"""The shelf's one table, and what may not be done with a book."""
+"""The shelf's tables, and what may not be done with a book."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import datetime as dt
 import uuid
 from typing import Any
 
-from sqlalchemy import String
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 LONGEST_TEXT = 255
@@ -14,7 +14,7 @@ LONGEST_TEXT = 255
 
 
 class NoSuchBookError(Exception):
-    """Raised when a book is asked for that is not, or no longer, there."""
+    """Raised when a book, an author or a loan is asked for that is not, or no longer, there."""
 
 
 class BookStateError(Exception):
@@ -26,6 +26,11 @@ def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
 
 
+def new_id() -> str:
+    """Returns an id for a row."""
+    return str(uuid.uuid4())
+
+
 class Base(DeclarativeBase):
     """The tables of the demo."""
 
@@ -35,15 +40,22 @@ class Book(Base):
 
     __tablename__ = "books"
 
-    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=lambda: str(uuid.uuid4()))
-    title: Mapped[str] = mapped_column(String(LONGEST_TEXT), index=True)
-    author: Mapped[str] = mapped_column(String(LONGEST_TEXT), index=True)
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    title: Mapped[str] = mapped_column(String(LONGEST_TEXT))
+    author: Mapped[str] = mapped_column(String(LONGEST_TEXT))
     isbn: Mapped[str | None] = mapped_column(String(13), unique=True)
     year: Mapped[int | None]
     lent_to: Mapped[str | None] = mapped_column(String(LONGEST_TEXT))
     lent_at: Mapped[dt.datetime | None]
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
     updated_at: Mapped[dt.datetime] = mapped_column(default=now, onupdate=now)
+
+    # Each order that a list can have, with the id at its end, so that a page begins within an index.
+    __table_args__ = (
+        Index("ix_books_title_id", "title", "id"),
+        Index("ix_books_author_id", "author", "id"),
+        Index("ix_books_created_at_id", "created_at", "id"),
+    )
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the book as the API shows it."""
@@ -57,6 +69,44 @@ class Book(Base):
             "lent_at": _iso(self.lent_at),
             "created_at": _iso(self.created_at),
             "updated_at": _iso(self.updated_at),
+        }
+
+
+class Author(Base):
+    """An author of whom the shelf keeps more than the name on a book."""
+
+    __tablename__ = "authors"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(LONGEST_TEXT), unique=True)
+    created_at: Mapped[dt.datetime] = mapped_column(default=now)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the author as the API shows one."""
+        return {"id": self.id, "name": self.name, "created_at": _iso(self.created_at)}
+
+
+class Loan(Base):
+    """A book's time with somebody."""
+
+    __tablename__ = "loans"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
+    book_id: Mapped[str] = mapped_column(ForeignKey("books.id", ondelete="CASCADE"))
+    to: Mapped[str] = mapped_column(String(LONGEST_TEXT), index=True)
+    lent_at: Mapped[dt.datetime] = mapped_column(default=now)
+    returned_at: Mapped[dt.datetime | None]
+
+    __table_args__ = (Index("ix_loans_book_id_lent_at_id", "book_id", "lent_at", "id"),)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the loan as the API shows it."""
+        return {
+            "id": self.id,
+            "book_id": self.book_id,
+            "to": self.to,
+            "lent_at": _iso(self.lent_at),
+            "returned_at": _iso(self.returned_at),
         }
 
 

@@ -226,6 +226,15 @@ def plain_response(status: int, reason: str, *, date: str, with_body: bool = Tru
     return closing_response(status, body, charset="us-ascii", date=date, with_body=with_body)
 
 
+def with_retry_after(response: bytes, seconds: int) -> bytes:
+    """Returns such a response with Retry-After (RFC 9110 10.2.3).
+
+    Args:
+        seconds: 1 or more.
+    """
+    return response.replace(b"\r\n", b"\r\nRetry-After: %d\r\n" % seconds, 1)
+
+
 def closing_response(
     status: int, text: bytes, *, charset: str, date: str, with_body: bool = True
 ) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from wsgisrv.control import LEVELS, MOST_WORKERS, Fields, failure
-from wsgisrv.errors import ReloadError, UsageError, WsgisrvError, first_line
+from wsgisrv.errors import ConfigError, ReloadError, UsageError, WsgisrvError, first_line
 
 _LONGEST_NAME = 200
 
@@ -39,8 +39,10 @@ class Service(Protocol):
     def stop(self, *, graceful: bool, asked_by: str) -> None:
         """Begins to stop."""
 
-    def scale(self, workers: int) -> None:
-        """Wants so many workers."""
+    def scale(self, workers: int, server: str) -> list[str]:
+        """Wants so many workers for a server, "" where there is but one group of workers, and returns the
+        names of the servers that they serve; raises WsgisrvError when none are meant.
+        """
 
     def reopen_logs(self) -> None:
         """Has the log files opened anew."""
@@ -133,8 +135,14 @@ class Commands:
         workers = fields.get("workers")
         if type(workers) is not int or not 1 <= workers <= MOST_WORKERS:
             raise UsageError(f"scale: workers are a whole number from 1 to {MOST_WORKERS}")
-        self._service.scale(workers)
-        asker.answer({"ok": True, "workers": workers})
+        server = fields.get("server", "")
+        if not isinstance(server, str) or len(server) > _LONGEST_NAME:
+            raise UsageError("scale: server is a server's name")
+        try:
+            servers = self._service.scale(workers, server)
+        except ConfigError as error:
+            raise UsageError(f"scale: {first_line(error)}") from None
+        asker.answer({"ok": True, "workers": workers, "servers": servers})
 
     def _dump(self, _fields: Fields, asker: Asker) -> None:
         asker.answer({"wait": True}, is_last=False)

@@ -12,10 +12,9 @@ import logging
 import os
 import selectors
 import socket
-import struct
 from collections.abc import Callable
 
-from wsgisrv.control import LINE_BYTES, Fields, decode, encode, failure
+from wsgisrv.control import LINE_BYTES, Fields, decode, encode, failure, user_of
 from wsgisrv.errors import NotPermittedError, SystemRefusedError, UsageError
 from wsgisrv.master.listeners import Listener
 
@@ -27,8 +26,6 @@ PATIENCE = 10.0
 
 REST = 1.0
 """Seconds that accepting rests when no descriptor is left: the listener stays readable meanwhile."""
-
-_CREDENTIALS = struct.Struct("=iII")  # unix(7), SO_PEERCRED: pid, uid, gid
 
 
 class ControlClient:
@@ -141,7 +138,7 @@ class ControlServer:
         client = ControlClient(self, sock, self._clock() + PATIENCE)
         self._clients.add(client)
         self._selector.register(sock, selectors.EVENT_READ, client.ready)
-        uid = _user_of(sock)
+        uid = user_of(sock)
         if uid not in (os.geteuid(), 0):
             _LOG.warning("control socket: user %d is not permitted", uid)
             reason = f"user {uid} is not permitted; the master's own user and root are"
@@ -203,12 +200,3 @@ class ControlServer:
         if not self._rests_until:
             self._selector.unregister(self._listener.socket)
         self._listener.close()
-
-
-def _user_of(sock: socket.socket) -> int:
-    """Returns the uid of whoever connected; where the system cannot say, the file's mode is the guard."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return os.geteuid()
-    data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _pid, uid, _gid = _CREDENTIALS.unpack(data)
-    return int(uid)

@@ -6,30 +6,44 @@ Must not import os, signal, time or socket.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Policy:
-    """What the roster is to keep to, as in the options: times in seconds.
+    """What the roster is to keep to in a group of workers, as in the options: times in seconds.
 
     Args:
-        version: of the settings that workers under this policy are spawned with.
         boot_timeout: 0 waits for ever.
         worker_timeout: 0 waits for ever.
         graceful_timeout: 0 does not wait.
+        shutdown_delay: 0 drains at once.
         max_requests, max_worker_lifetime, max_worker_rss_bytes: 0 sets no limit.
     """
 
-    version: int
     workers: int
     boot_timeout: float
     worker_timeout: float
     graceful_timeout: float
+    shutdown_delay: float = 0.0
     max_requests: int = 0
     max_requests_jitter: int = 0
     max_worker_lifetime: float = 0.0
     max_worker_lifetime_jitter: float = 0.0
     max_worker_rss_bytes: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """What a generation is to be.
+
+    Args:
+        version: of the settings that its workers are spawned with.
+        groups: of workers, by name; one at least.
+    """
+
+    version: int
+    groups: Mapping[str, Policy]
 
 
 # Events
@@ -96,23 +110,32 @@ class Ticked:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReloadRequested:
-    """A new generation is wanted, under a new policy."""
+    """A new generation is wanted, under a new plan."""
 
-    policy: Policy
+    plan: Plan
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tuned:
+    """What may change in a running service has changed: all of a policy but the number of workers."""
+
+    groups: Mapping[str, Policy]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ResizeRequested:
-    """More or fewer workers are wanted, 1 at least."""
+    """More or fewer workers of a group are wanted, 1 at least."""
 
     by: int
+    group: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ScaleRequested:
-    """So many workers are wanted, 1 at least."""
+    """So many workers of a group are wanted, 1 at least."""
 
     workers: int
+    group: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -121,9 +144,12 @@ class StopRequested:
 
     Args:
         graceful: False kills at once.
+        is_handover: another master serves on where this one ends, so nobody is to be told and there is
+            nothing to wait for.
     """
 
     graceful: bool
+    is_handover: bool = False
 
 
 Event = (
@@ -135,6 +161,7 @@ Event = (
     | Exited
     | Ticked
     | ReloadRequested
+    | Tuned
     | ResizeRequested
     | ScaleRequested
     | StopRequested
@@ -146,16 +173,20 @@ Event = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Spawn:
-    """Fork a worker, with the settings of ``version``."""
+    """Fork a worker of a group, with the settings of ``version``."""
 
     worker_id: int
     generation: int
     version: int
+    group: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Drain:
-    """Ask the worker to finish its requests and exit."""
+    """Ask the worker to finish its requests and exit.
+
+    One that still boots, as far as is known, ends at once; it may have begun to serve at this moment.
+    """
 
     worker_id: int
 
@@ -203,6 +234,16 @@ class ReloadFailed:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class FailReadiness:
+    """Have the workers say that no more requests should be sent here; they serve on."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StopListening:
+    """Let go of the listeners: when the workers have, too, the kernel refuses who comes now."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Halt:
     """Nobody is left: end the master.
 
@@ -214,4 +255,15 @@ class Halt:
     reason: str
 
 
-Action = Spawn | Drain | Abort | Kill | Announce | Serving | ReloadFailed | Halt
+Action = (
+    Spawn
+    | Drain
+    | Abort
+    | Kill
+    | Announce
+    | Serving
+    | ReloadFailed
+    | FailReadiness
+    | StopListening
+    | Halt
+)

@@ -13,11 +13,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import socket
 from collections.abc import Collection, Sequence
 
-from wsgisrv.config import Settings
 from wsgisrv.errors import WsgisrvError
-from wsgisrv.master.listeners import Listener, Wait, open_addresses
+from wsgisrv.layout import ServerSettings
+from wsgisrv.master.listeners import Listener, Wait, Wanted, open_addresses
 from wsgisrv.master.socket_options import SocketOptions
 
 _LOG = logging.getLogger("wsgisrv.master")
@@ -29,34 +30,46 @@ class ListenerSet:
 
     Args:
         by_address: as the addresses stand in ``bind``.
-        backlog: for listen(2).
+        wanted: every address, in order.
     """
 
     by_address: dict[str, tuple[Listener, ...]]
-    backlog: int
-    options: SocketOptions
+    wanted: tuple[Wanted, ...]
 
-    @property
-    def listeners(self) -> list[Listener]:
+    def all(self) -> list[Listener]:
         """Returns each of them once, in the order of the addresses."""
-        return list(dict.fromkeys(each for several in self.by_address.values() for each in several))
+        return [listener for each in self.wanted for listener in self.by_address[each.address]]
 
-    @classmethod
-    def of(cls, listeners: Sequence[Listener]) -> ListenerSet:
-        """Returns a set of listeners that are known by their URLs only, for tests of the master."""
-        return cls({each.url: (each,) for each in listeners}, 1, SocketOptions())
+    def of(self, server: str) -> list[Listener]:
+        """Returns those of one server."""
+        return [
+            listener
+            for each in self.wanted
+            if each.server == server
+            for listener in self.by_address[each.address]
+        ]
+
+    def configure(self, listener: Listener) -> None:
+        """Gives one of them the backlog and options that it has in this version."""
+        for each in self.wanted:
+            if listener in self.by_address[each.address]:
+                listener.configure(each.backlog, each.options)
 
     @classmethod
     def open(
-        cls, settings: Settings, known: dict[str, tuple[Listener, ...]], timeout: float, wait: Wait
+        cls,
+        servers: Sequence[ServerSettings],
+        known: dict[str, tuple[Listener, ...]],
+        timeout: float,
+        wait: Wait,
     ) -> ListenerSet:
         """Binds what the settings name and is not ``known``, as ``open_addresses``."""
-        options = SocketOptions.of(settings)
-        opened = open_addresses(
-            settings.bind, known, backlog=settings.backlog, timeout=timeout, wait=wait,
-            options=options,
-        )  # fmt: skip
-        return cls(opened, settings.backlog, options)
+        wanted = [
+            Wanted(address, server.settings.backlog, SocketOptions.of(server.settings), server.name)
+            for server in servers
+            for address in server.settings.bind
+        ]
+        return cls(open_addresses(wanted, known, timeout=timeout, wait=wait), tuple(wanted))
 
 
 class ListenerSets:
@@ -66,12 +79,12 @@ class ListenerSets:
 
     def __init__(self, first: ListenerSet) -> None:
         self._sets = {0: first}
+        self._is_closed = False
 
-    def of(self, version: int) -> list[Listener]:
-        """Returns the version's listeners."""
-        return self._sets[version].listeners
+    def __getitem__(self, version: int) -> ListenerSet:
+        return self._sets[version]
 
-    def open(self, version: int, settings: Settings) -> None:
+    def open(self, version: int, servers: Sequence[ServerSettings]) -> None:
         """Opens the set of a version that is newer than all others. Never waits.
 
         Raises:
@@ -82,46 +95,55 @@ class ListenerSets:
             for _, found in sorted(self._sets.items())
             for address, listeners in found.by_address.items()
         }
-        opened = ListenerSet.open(settings, known, timeout=0, wait=lambda _seconds: None)
+        opened = ListenerSet.open(servers, known, timeout=0, wait=lambda _seconds: None)
         self._sets[version] = opened
-        for listener in opened.listeners:
+        for listener in opened.all():
             if not any(listener in several for several in known.values()):
                 _LOG.info("listening on %s", listener.url)
         try:
-            for listener in opened.listeners:
-                listener.configure(opened.backlog, opened.options)
+            for listener in opened.all():
+                opened.configure(listener)
         except WsgisrvError:
             self._drop(version)
             raise
 
     def keep(self, versions: Collection[int]) -> None:
-        """Drops every other version: what only they had is closed."""
+        """Drops every other version: what only they had is closed. Does nothing once all are."""
+        if self._is_closed:
+            return
         for version in self._sets.keys() - versions:
             self._drop(version)
 
     def _drop(self, version: int) -> None:
         gone = self._sets.pop(version)
         left = [self._sets[each] for each in sorted(self._sets, reverse=True)]
-        for listener in gone.listeners:
-            newest = next((each for each in left if listener in each.listeners), None)
+        for listener in gone.all():
+            newest = next((each for each in left if listener in each.all()), None)
             if newest is None:
                 _LOG.info("no longer listening on %s", listener.url)
                 listener.close()
                 continue
             try:
-                listener.configure(newest.backlog, newest.options)
+                newest.configure(listener)
             except WsgisrvError as error:
                 _LOG.warning("%s: %s", listener.url, error)
 
-    def close_others(self, version: int) -> None:
-        """Lets go of what the version has no part in. Runs in: the child; files are the master's."""
-        kept = self.of(version)
-        for listener in {each for found in self._sets.values() for each in found.listeners}:
-            if listener not in kept:
+    def close_others(self, kept: Collection[socket.socket]) -> None:
+        """Lets go of what a worker does not serve. Runs in: the child; files are the master's."""
+        for listener in self._all():
+            if listener.socket not in kept:
                 listener.socket.close()
 
+    def close_in_helper(self) -> None:
+        """Lets go of all of them. Runs in: a child that serves nobody."""
+        self.close_others(())
+
     def close(self) -> None:
-        """Closes everything."""
-        for listener in {each for found in self._sets.values() for each in found.listeners}:
+        """Closes everything; what each version had can still be asked for."""
+        self._is_closed = True
+        for listener in self._all():
             with contextlib.suppress(OSError):
                 listener.close()
+
+    def _all(self) -> set[Listener]:
+        return {listener for found in self._sets.values() for listener in found.all()}

@@ -72,11 +72,15 @@ class Listener:
             return False
 
     def close(self) -> None:
-        """Closes it and removes the file, unless somebody has put another one in its place."""
+        """Closes it and removes the file, unless somebody has put another one in its place.
+
+        Does nothing the second time.
+        """
         # The file first: an open socket keeps its inode, so no other file can have the number yet.
         if self.inode and self.is_there():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
+        self.inode = 0
         self.socket.close()
 
     def configure(self, backlog: int, options: SocketOptions) -> None:
@@ -117,27 +121,41 @@ def open_listeners(
         NotPermittedError: for a port below 1024 or a path without the right.
         SystemRefusedError: for whatever else the system refuses.
     """
-    opened = open_addresses(
-        addresses, {}, backlog=backlog, timeout=timeout, wait=wait, options=options
-    )
+    wanted = [Wanted(address, backlog, options) for address in addresses]
+    opened = open_addresses(wanted, {}, timeout=timeout, wait=wait)
     return [listener for listeners in opened.values() for listener in listeners]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wanted:
+    """An address that is to be listened on.
+
+    Args:
+        backlog: for listen(2).
+        options: of its sockets.
+        server: that it is of, "" where there is but one.
+    """
+
+    address: str
+    backlog: int
+    options: SocketOptions
+    server: str = ""
+
+
 def open_addresses(
-    addresses: Sequence[str],
+    wanted: Sequence[Wanted],
     known: Mapping[str, Sequence[Listener]],
     *,
-    backlog: int,
     timeout: float,
     wait: Wait = time.sleep,
-    options: SocketOptions = _NO_OPTIONS,
 ) -> dict[str, tuple[Listener, ...]]:
     """Binds what is not bound already.
 
     Args:
-        addresses, backlog, timeout, wait, options: as for ``open_listeners``, of what is bound now.
+        wanted: at least one.
         known: by address, what this service listens on; it stays as it is, options included, until
             ``Listener.configure`` is called. None of it is closed if anything fails.
+        timeout, wait: as for ``open_listeners``.
 
     Returns:
         The listeners of each address, those of ``known`` among them.
@@ -145,25 +163,27 @@ def open_addresses(
     Raises:
         WsgisrvError: as ``open_listeners``; ConfigError also for an ``fd://N`` that is new in a reload.
     """
-    plan = {address: _plan(address, known, options) for address in _distinct(addresses)}
-    kept = {step for steps in plan.values() for step in steps if isinstance(step, Listener)}
+    _check_distinct([each.address for each in wanted])
+    plan = [(each, _plan(each, known)) for each in wanted]
+    kept = _kept(plan)
     leaving = [each for several in known.values() for each in several if each not in kept]
-    opened: dict[str, list[Listener]] = {address: [] for address in plan}
+    opened: dict[str, list[Listener]] = {each.address: [] for each in wanted}
     fresh: list[Listener] = []
     until = time.monotonic() + timeout
     try:
-        for address, steps in plan.items():
+        for each, steps in plan:
             for step in steps:
                 if isinstance(step, Listener):
-                    opened[address].append(step)
+                    opened[each.address].append(step)
                     continue
-                fresh.append(_patiently(step, address, until, wait, leaving))
-                opened[address].append(fresh[-1])
+                listener = _patiently(step, each.address, until, wait, leaving)
+                opened[each.address].append(listener)
+                listener.backlog, listener.options = each.backlog, each.options
+                fresh.append(listener)
         for listener in fresh:
-            listener.socket.listen(backlog)
-            options.probe_idle_peers(listener.socket)
+            listener.socket.listen(listener.backlog)
+            listener.options.probe_idle_peers(listener.socket)
             listener.socket.setblocking(False)
-            listener.backlog, listener.options = backlog, options
     except BaseException:
         for listener in fresh:
             listener.close()
@@ -171,18 +191,32 @@ def open_addresses(
     return {address: tuple(listeners) for address, listeners in opened.items()}
 
 
-def _distinct(addresses: Sequence[str]) -> Sequence[str]:
+def _kept(plan: Sequence[tuple[Wanted, Sequence[Listener | Bind]]]) -> dict[Listener, str]:
+    """Returns the address that each listener is kept for.
+
+    Raises:
+        ConfigError: when it is two, which could not both be bound at a start.
+    """
+    kept: dict[Listener, str] = {}
+    for each, steps in plan:
+        for step in steps:
+            if isinstance(step, Listener):
+                if step in kept:
+                    raise ConfigError(f"bind {each.address}: is the same as {kept[step]}")
+                kept[step] = each.address
+    return kept
+
+
+def _check_distinct(addresses: Sequence[str]) -> None:
     for index, address in enumerate(addresses):
         if address in addresses[:index]:
             raise ConfigError(f"bind {address}: the address is given twice")
-    return addresses
 
 
-def _plan(
-    address: str, known: Mapping[str, Sequence[Listener]], options: SocketOptions
-) -> list[Listener | Bind]:
+def _plan(wanted: Wanted, known: Mapping[str, Sequence[Listener]]) -> list[Listener | Bind]:
     """Returns for each socket of the address the listener that there is, or what binds it."""
-    if all(listener.is_there() for listener in known.get(address, ())) and address in known:
+    address = wanted.address
+    if address in known and all(listener.is_there() for listener in known[address]):
         return [*known[address]]
     if known and address.startswith("fd://"):
         raise ConfigError(f"bind {address}: a descriptor is inherited, so it is named at the start")
@@ -192,7 +226,7 @@ def _plan(
         for listener in listeners
         if listener.is_there()
     }
-    return [by_place.get(place, bind) for place, bind in _binders(address, options)]
+    return [by_place.get(place, bind) for place, bind in _binders(address, wanted.options)]
 
 
 def inherited_listeners(environ: MutableMapping[str, str]) -> list[str]:

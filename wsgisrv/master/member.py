@@ -30,6 +30,7 @@ class Member:
     worker_id: int
     generation: int
     since: float  # when it came into its state
+    group: str = ""
     state: State = State.BOOTING
     beat: float = 0.0
     ready_at: float | None = None
@@ -37,6 +38,9 @@ class Member:
     requests: int = 0
     rss_bytes: int = 0
     retiring: bool = False  # to be drained when its replacement is ready
+
+    def __str__(self) -> str:
+        return f"worker {self.worker_id}{f' of {self.group}' if self.group else ''}"
 
     def deadline(self, policy: Policy) -> float | None:
         """Returns when it is overdue, None for never."""

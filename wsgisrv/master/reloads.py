@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from wsgisrv.config import Settings
-from wsgisrv.errors import AddressInUseError, WsgisrvError, first_line
+from wsgisrv.errors import AddressInUseError, ConfigError, WsgisrvError, first_line
+from wsgisrv.layout import Layout
 from wsgisrv.master.cpus import usable_cpus
-from wsgisrv.master.events import Policy
+from wsgisrv.master.events import Plan, Policy
 from wsgisrv.master.listener_sets import ListenerSet, ListenerSets
-from wsgisrv.master.roster import MOST_WORKERS
+from wsgisrv.master.plans import MOST_WORKERS
+from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.tls import TlsFiles
 
 RETRY_SECONDS = 0.1
@@ -24,10 +26,35 @@ RETRY_SECONDS = 0.1
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Version:
-    """What one reading of the configuration has brought."""
+    """What one reading of the configuration has brought.
 
-    settings: Settings
-    tls: TlsFiles
+    Args:
+        tls: the certificates of each server, by its name.
+    """
+
+    layout: Layout
+    tls: Mapping[str, TlsFiles]
+
+    @classmethod
+    def read(cls, layout: Layout) -> Version:
+        """Reads the certificates.
+
+        Raises:
+            ConfigError: when one is wrong.
+        """
+        tls = {}
+        for server in layout.servers:
+            try:
+                tls[server.name] = TlsFiles(server.settings)
+            except ConfigError as error:
+                raise ConfigError(
+                    f"{server.name}: {error}" if server.name else str(error)
+                ) from None
+        return cls(layout, tls)
+
+    def plan(self, number: int) -> Plan:
+        """Returns what the roster is to keep to with these settings, as version ``number``."""
+        return Plan(number, {group.name: policy_of(group.settings) for group in self.layout.groups})
 
 
 @dataclasses.dataclass(slots=True)
@@ -50,7 +77,7 @@ class Reloads:
         self,
         first: Version,
         listeners: ListenerSet,
-        read: Callable[[], Settings],
+        read: Callable[[], Layout],
         begin: Callable[[int], None],
         fail: Callable[[int, str], None],
     ) -> None:
@@ -73,16 +100,22 @@ class Reloads:
         Raises:
             WsgisrvError: when they are wrong; nothing has changed.
         """
-        settings = self._read()
-        found = Version(settings, TlsFiles(settings))
+        found = Version.read(self._read())
         version = max(self._versions) + 1
         self._versions[version] = found
         return version
 
+    def tune(self, live: Layout) -> None:
+        """Gives every version what is mutable as ``live`` has it: workers to come have it, too."""
+        self._versions = {
+            number: dataclasses.replace(version, layout=version.layout.tuned(live))
+            for number, version in self._versions.items()
+        }
+
     def begin(self, version: int) -> None:
         """Opens the listeners of ``version`` and has its generation begun, now or in a moment."""
         now = time.monotonic()
-        until = now + self._versions[version].settings.bind_timeout
+        until = now + self._versions[version].layout.settings.bind_timeout
         self._opening = _Opening(version, until, now)
         self.tick()
 
@@ -92,7 +125,7 @@ class Reloads:
         if opening is None or now < opening.next_try:
             return
         try:
-            self.listeners.open(opening.version, self._versions[opening.version].settings)
+            self.listeners.open(opening.version, self._versions[opening.version].layout.servers)
         except AddressInUseError as error:
             if now < opening.until:
                 opening.next_try = now + RETRY_SECONDS
@@ -115,6 +148,24 @@ class Reloads:
         """Gives up what has not begun: the service stops."""
         self._opening = None
 
+    def addresses(self, version: int) -> dict[str, list[str]]:
+        """Returns the URLs of each server's listeners, by the server's name."""
+        found, listeners = self._versions[version], self.listeners[version]
+        return {
+            server.name: [
+                listener.url.replace("http://", "https://")
+                if found.tls[server.name].contexts
+                else listener.url
+                for listener in listeners.of(server.name)
+            ]
+            for server in found.layout.servers
+        }
+
+    def servers_of(self, handle: WorkerHandle) -> list[str]:
+        """Returns the names of the servers that a worker serves."""
+        group = self._versions[handle.version].layout.group(handle.group)
+        return [server.name for server in group.servers if server.name]
+
     def keep(self, live: Collection[int], running: Collection[int]) -> None:
         """Lets go of what no generation needs any more.
 
@@ -128,14 +179,14 @@ class Reloads:
         self._versions = {key: each for key, each in self._versions.items() if key in needed}
 
 
-def policy_of(settings: Settings, version: int) -> Policy:
-    """Returns what the roster is to keep to with these settings."""
+def policy_of(settings: Settings) -> Policy:
+    """Returns what the roster is to keep to in a group of workers with these settings."""
     return Policy(
-        version=version,
         workers=settings.workers or min(usable_cpus(), MOST_WORKERS),
         boot_timeout=settings.boot_timeout,
         worker_timeout=settings.worker_timeout,
         graceful_timeout=settings.graceful_timeout,
+        shutdown_delay=settings.shutdown_delay,
         max_requests=settings.max_requests,
         max_requests_jitter=settings.max_requests_jitter,
         max_worker_lifetime=settings.max_worker_lifetime,

@@ -24,6 +24,14 @@ HANDLED = (
 )
 
 
+STRANGE = tuple(
+    found
+    for name in ("USR2", "ALRM", "VTALRM", "PROF", "IO", "PWR", "STKFLT", "RTMIN", "RTMAX")
+    if (found := getattr(signal, f"SIG{name}", None)) is not None and found not in HANDLED
+)
+"""Signals that mean nothing here and would end a process that does not catch them (signal(7)): a wrong order
+gets a line in the log, and the service is left alone."""
+
 STOPS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 
 
@@ -32,7 +40,7 @@ class StopAskedError(Exception):
 
 
 class SignalPipe:
-    """Catches HANDLED from ``install`` on. Runs in: main thread."""
+    """Catches HANDLED and STRANGE from ``install`` on. Runs in: main thread."""
 
     def __init__(self) -> None:
         self._reader, self._writer = socket.socketpair()
@@ -43,7 +51,7 @@ class SignalPipe:
     def install(self) -> None:
         """Begins to catch."""
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        for number in HANDLED:
+        for number in (*HANDLED, *STRANGE):
             signal.signal(number, _handle)
 
     def fileno(self) -> int:
@@ -84,7 +92,7 @@ def restore_in_worker() -> None:
     Ctrl-C and a terminal's hang-up reach the whole process group; the master decides what they mean.
     """
     signal.set_wakeup_fd(-1)
-    for number in HANDLED:
+    for number in (*HANDLED, *STRANGE):
         signal.signal(number, signal.SIG_DFL)
     for number in (
         signal.SIGINT,

@@ -3,8 +3,6 @@
 Facts about fork and signals: a signal that reaches the child before it has its own dispositions would run
 the master's handler and write to the master's wake-up pipe, which both share; so every signal is blocked
 across the fork and let through when the child is ready for it.
-Facts about gc.freeze: eventlet turns the locks that it finds by gc.get_objects() green, and frozen
-objects are not found, so nothing is frozen before the fork.
 """
 
 from __future__ import annotations
@@ -38,21 +36,37 @@ def spawn(run_worker: RunWorker, context: WorkerContext, close_masters: CloseMas
     Raises:
         OSError: when the kernel refuses (EAGAIN, ENOMEM).
     """
+    return spawn_process(lambda: run_worker(context), close_masters, f"worker {context.worker_id}")
+
+
+def spawn_process(run: Callable[[], int], close_masters: CloseMasters, name: str) -> int:
+    """Forks a process; the child runs ``run`` and never returns from here.
+
+    Args:
+        close_masters: as for ``spawn``.
+        name: for the log, if it fails.
+
+    Returns:
+        The child's pid.
+
+    Raises:
+        OSError: when the kernel refuses (EAGAIN, ENOMEM).
+    """
     _flush()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         pid = os.fork()
         if not pid:
-            _run_child(run_worker, context, close_masters, before)
+            _run_child(run, close_masters, name, before)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
 
 
 def _run_child(
-    run_worker: RunWorker,
-    context: WorkerContext,
+    run: Callable[[], int],
     close_masters: CloseMasters,
+    name: str,
     mask: set[int] | set[signal.Signals],
 ) -> None:
     code = BootError.exit_code
@@ -60,9 +74,9 @@ def _run_child(
         restore_in_worker()
         close_masters()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        code = run_worker(context)
+        code = run()
     except BaseException as error:  # nothing of the child may run on in the master's frames
-        _LOG.error("worker %d failed: %s", context.worker_id, first_line(error), exc_info=error)
+        _LOG.error("%s failed: %s", name, first_line(error), exc_info=error)
     finally:
         try:
             _flush()

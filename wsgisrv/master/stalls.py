@@ -1,7 +1,8 @@
-"""Workers that stand still, as the log has them: what the worker itself cannot say.
+"""Workers that stand still or were killed, as the log has them: what the worker itself cannot say.
 
-Rules: reads what faulthandler left in a worker's dump file. A block is reported once, by the worker's
-watchdog or here; the scoreboard holds the claim. Runs in: master loop.
+Rules: reads the scoreboard, on which the requests of a dead worker stand until its slot is another's, and
+what faulthandler left in a worker's dump file. A block is reported once, by the worker's watchdog or here;
+the scoreboard holds the claim. Runs in: master loop.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import logging
 
 from wsgisrv.logs import log_stack
 from wsgisrv.master.worker_handle import WorkerHandle
-from wsgisrv.scoreboard import BEAT_SECONDS, Real, Slot
+from wsgisrv.scoreboard import BEAT_SECONDS, ROWS, Real, Slot, Word
 
 _LOG = logging.getLogger("wsgisrv.master")
 
@@ -40,6 +41,17 @@ def report_last_stacks(handle: WorkerHandle) -> None:
     """Logs what a worker left that died of a signal."""
     if handle.dump.size():
         log_stack(_LOG, logging.ERROR, f"{handle}: its last stacks", handle.dump.read())
+
+
+def report_cut(handle: WorkerHandle, slot: Slot, now: float) -> None:
+    """Says which requests ended with their worker, a line each: no client got a whole answer."""
+    named = requests_in_flight(slot, now)
+    for request in named:
+        _LOG.warning("%s: cut %s", handle, request)
+    words = slot.words
+    rest = words[Word.WAITING] + (max(words[Word.IN_FLIGHT] - ROWS, 0) if len(named) == ROWS else 0)
+    if rest:
+        _LOG.warning("%s: cut %d requests more, as of its last beat", handle, rest)
 
 
 def in_flight(slot: Slot, now: float) -> str:

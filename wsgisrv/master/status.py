@@ -5,23 +5,102 @@ Rules: times are seconds, sizes bytes. What a worker has not told yet is 0.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+
+from wsgisrv import __version__
 from wsgisrv.control import Fields
+from wsgisrv.layout import SHARED, Layout
+from wsgisrv.master.events import Plan
 from wsgisrv.master.gauge import rss_of
 from wsgisrv.master.member import State
+from wsgisrv.master.reloads import Reloads
+from wsgisrv.master.roster import Roster
 from wsgisrv.master.worker_handle import WorkerHandle
+from wsgisrv.master.workers import Workers
 from wsgisrv.scoreboard import BEAT_SECONDS, Real, Slot, Word
 
 
-def worker_status(handle: WorkerHandle, state: State, slot: Slot, now: float) -> Fields:
+def service_status(
+    roster: Roster,
+    workers: Workers,
+    versions: Reloads,
+    *,
+    is_stopping: bool,
+    is_reloading: bool,
+    now: float,
+) -> Fields:
+    """Returns how the service and each of its workers stand; the master's own times are its caller's.
+
+    Args:
+        now: time.monotonic().
+    """
+    states, plan, version = roster.workers(), roster.latest_plan, roster.plan.version
+    addresses = versions.addresses(version)
+    return {
+        "version": __version__,
+        "pid": os.getpid(),
+        "state": "stopping" if is_stopping else "serving",
+        "drains_in": None if roster.drains_at is None else round(max(roster.drains_at - now, 0), 1),
+        "generation": roster.generation,
+        "addresses": [url for urls in addresses.values() for url in urls],
+        "servers": server_status(versions[version].layout, plan, addresses),
+        "workers_wanted": sum(policy.workers for policy in plan.groups.values()),
+        "reload": "under way" if is_reloading else "none",
+        "workers": [
+            worker_status(
+                handle, state, workers.scoreboard[handle.slot], versions.servers_of(handle), now
+            )
+            for handle in workers.handles()
+            if (state := states.get(handle.worker_id)) is not None
+        ],
+    }
+
+
+def server_status(layout: Layout, plan: Plan, addresses: Mapping[str, list[str]]) -> list[Fields]:
+    """Returns what there is of each server that has a name.
+
+    Args:
+        plan: that will hold in the end.
+        addresses: of the listeners, by server.
+    """
+    return [
+        {
+            "name": server.name,
+            "addresses": addresses[server.name],
+            "workers_wanted": plan.groups[group.name].workers if group.name in plan.groups else 0,
+            "shares_workers": group.name == SHARED,
+        }
+        for server in layout.servers
+        if server.name
+        for group in layout.groups
+        if server in group.servers
+    ]
+
+
+def in_words(addresses: Mapping[str, list[str]]) -> str:
+    """Returns the addresses, behind the servers' names where there are several."""
+    found = []
+    for server, urls in addresses.items():
+        name = f"{server} " if len(addresses) > 1 else ""
+        found.append(name + ", ".join(urls))
+    return ", ".join(found)
+
+
+def worker_status(
+    handle: WorkerHandle, state: State, slot: Slot, servers: list[str], now: float
+) -> Fields:
     """Returns one worker's line.
 
     Args:
+        servers: names of those that it serves.
         now: time.monotonic().
     """
     words, reals = slot.words, slot.reals
     return {
         "id": handle.worker_id,
         "pid": handle.pid,
+        "servers": servers,
         "generation": handle.generation,
         "state": state.value,
         "age": round(now - handle.spawned_at, 1),
@@ -32,8 +111,38 @@ def worker_status(handle: WorkerHandle, state: State, slot: Slot, now: float) ->
         "connections": words[Word.CONNECTIONS],
         "hub_lag": round(_lag(state, reals[Real.HUB_LAG], reals[Real.BEAT], now), 3),
         "oldest_request": _oldest(slot, now),
+        "threads": threads_status(slot),
+        "jobs": jobs_status(slot),
         "rss_bytes": rss_of(handle.pid),
         "last_death": _death(handle, now),
+        "backdoor": handle.backdoor.path if handle.backdoor is not None else None,
+    }
+
+
+def threads_status(slot: Slot) -> Fields:
+    """Returns how a worker's thread pool stands (wsgisrv.blocking)."""
+    words = slot.words
+    return {
+        "threads": words[Word.THREADS],
+        "running": words[Word.THREADS_BUSY],
+        "waiting": words[Word.THREADS_WAITING],
+        "calls": words[Word.THREAD_CALLS],
+        "dropped": words[Word.THREAD_DROPPED],
+        "wait_seconds": round(slot.reals[Real.THREAD_WAIT], 3),
+    }
+
+
+def jobs_status(slot: Slot) -> Fields:
+    """Returns how a worker's jobs in helper processes stand (wsgisrv.blocking)."""
+    words, reals = slot.words, slot.reals
+    return {
+        "running": words[Word.JOBS_RUNNING],
+        "waiting": words[Word.JOBS_WAITING],
+        "answered": words[Word.JOBS],
+        "lost": words[Word.JOBS_LOST],
+        "refused": words[Word.JOBS_REFUSED],
+        "wait_seconds": round(reals[Real.JOB_WAIT], 3),
+        "seconds": round(reals[Real.JOB_SECONDS], 3),
     }
 
 

@@ -18,30 +18,33 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 
-from wsgisrv import __version__, logs
+from wsgisrv import logs
 from wsgisrv.channel import Kind, Message
 from wsgisrv.config import Settings
-from wsgisrv.context import RunWorker
+from wsgisrv.context import RunWorker, WorkerContext
 from wsgisrv.control import Fields
-from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, WsgisrvError
-from wsgisrv.master import events
+from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, UnavailableError, WsgisrvError
+from wsgisrv.layout import Layout
+from wsgisrv.master import events, reap
+from wsgisrv.master.changes import changes
 from wsgisrv.master.commands import Asker, Commands
 from wsgisrv.master.control_server import ControlServer
+from wsgisrv.master.cpu_helpers import CpuHelpers
 from wsgisrv.master.dumps import Dumps
 from wsgisrv.master.listener_sets import ListenerSet
 from wsgisrv.master.listeners import Listener
 from wsgisrv.master.member import State
 from wsgisrv.master.notify import Notifier
-from wsgisrv.master.reap import Status, in_words
-from wsgisrv.master.reloads import Reloads, Version, policy_of
+from wsgisrv.master.reloads import Reloads, Version
 from wsgisrv.master.roster import Roster
-from wsgisrv.master.signals import SignalPipe
+from wsgisrv.master.signals import STRANGE, SignalPipe
 from wsgisrv.master.spawn import Fork, spawn
-from wsgisrv.master.status import worker_status
+from wsgisrv.master.status import in_words, service_status
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.master.workers import Workers
 
 _LOG = logging.getLogger("wsgisrv.master")
+_STOPPING = "the service is stopping"
 
 
 class Supervisor:
@@ -50,6 +53,7 @@ class Supervisor:
     listeners: bound already; closed when ``run`` ends.
     run_worker: what a child runs.
     reload_settings: reads the options anew; raises ConfigError for a wrong one.
+    mutate: returns the running options, with those that are mutable read anew; likewise.
     global_conf: for the paste file.
     fork: makes a child; ``spawn`` but for tests of a kernel that refuses.
     signals: caught already, from before the listeners were bound; closed when ``run`` ends.
@@ -62,7 +66,8 @@ class Supervisor:
         listeners: ListenerSet,
         run_worker: RunWorker,
         *,
-        reload_settings: Callable[[], Settings],
+        reload_settings: Callable[[], Layout],
+        mutate: Callable[[], Layout],
         global_conf: Mapping[str, str],
         signals: SignalPipe,
         control: Listener | None = None,
@@ -71,14 +76,14 @@ class Supervisor:
         self._versions = Reloads(
             first, listeners, reload_settings, self._tell_reload, self._on_reload_failed
         )
+        self._mutate = mutate
         self._signals = signals
         self._selector = selectors.DefaultSelector()
         self._workers = Workers(
             run_worker, fork, self._selector, global_conf, self._close_in_worker
         )
-        self._roster = Roster(
-            policy_of(first.settings, 0), time.monotonic(), secrets.randbelow(1000) / 1000
-        )
+        self._helpers = CpuHelpers(self._close_in_helper)
+        self._roster = Roster(first.plan(0), time.monotonic(), secrets.randbelow(1000) / 1000)
         self._notifier = Notifier(os.environ)
         self._started = time.monotonic()
         self._last_reload = ""
@@ -128,7 +133,7 @@ class Supervisor:
 
     def _sleep(self) -> None:
         now = time.monotonic()
-        others = (self._dumps.deadline(), self._versions.deadline())
+        others = (self._dumps.deadline(), self._versions.deadline(), self._helpers.deadline(now))
         due = min(each for each in (self._roster.next_deadline(now), *others) if each is not None)
         for key, mask in self._selector.select(max(due - now, 0.0)):
             if key.data is not None:  # a control connection; all else is looked at in any case
@@ -151,11 +156,15 @@ class Supervisor:
     def _reap(self) -> None:
         for handle, status in self._workers.reap():
             self._on_exit(handle, status)
+        self._helpers.tick(
+            {self._roster.generation, *(found.generation for found in self._workers.handles())},
+            time.monotonic(),
+        )
 
-    def _on_exit(self, handle: WorkerHandle, status: Status) -> None:
+    def _on_exit(self, handle: WorkerHandle, status: reap.Status) -> None:
         self._read_channel(handle)
         seconds = time.monotonic() - handle.spawned_at
-        reason = f"{handle} {in_words(status)} after {seconds:.1f} s"
+        reason = f"{handle} {reap.in_words(status)} after {seconds:.1f} s"
         self._workers.forget(
             handle, reason, was_killed=status is not None and os.WIFSIGNALED(status)
         )
@@ -189,11 +198,12 @@ class Supervisor:
         """Hands the workers what certificate files say now, if they have changed."""
         handles = self._workers.handles()
         for version in {handle.version for handle in handles}:
-            files = self._versions[version].tls
-            if files.has_changed() and files.material is not None:
-                message = Message(Kind.TLS, files.material.to_fields())
-                told = [h.channel.send(message) for h in handles if h.version == version]
-                _LOG.info("certificates renewed in %d workers", sum(told))
+            for server, files in self._versions[version].tls.items():
+                if files.has_changed() and files.material is not None:
+                    message = Message(Kind.TLS, {"server": server, **files.material.to_fields()})
+                    told = [h.channel.send(message) for h in handles if h.version == version]
+                    of = f" of {server}" if server else ""
+                    _LOG.info("certificates%s renewed in %d workers", of, sum(told))
 
     # Signals
 
@@ -208,33 +218,32 @@ class Supervisor:
                 _LOG.error("reload: %s; the settings stay as they were", error)
         elif number == signal.SIGUSR1:
             self.reopen_logs()
-        elif number == signal.SIGTTIN:
-            self._tell(events.ResizeRequested(1))
-        elif number == signal.SIGTTOU:
-            self._tell(events.ResizeRequested(-1))
+        elif number in (signal.SIGTTIN, signal.SIGTTOU):
+            if self._stops_asked:
+                _LOG.warning("%s: %s; the workers stay as many", number.name, _STOPPING)
+            by = 1 if number == signal.SIGTTIN else -1
+            self._tell(events.ResizeRequested(by, self._first_group))
+        elif number in STRANGE:
+            _LOG.warning("%s: a signal without a meaning here; nothing changes", number.name)
 
     # What signals and control commands ask for
 
     def status(self) -> Fields:
         """Returns how service and workers stand (wsgisrv.master.status)."""
         now = time.monotonic()
-        states = self._roster.workers()
-        return {
-            "version": __version__,
-            "pid": os.getpid(),
-            "uptime": round(now - self._started, 1),
-            "state": "stopping" if self._stops_asked else "serving",
-            "generation": self._roster.generation,
-            "addresses": self._addresses(self._roster.policy.version),
-            "workers_wanted": self._roster.latest_policy.workers,
-            "reload": "under way" if self._is_reloading else "none",
-            "last_reload": self._last_reload,
-            "workers": [
-                worker_status(handle, state, self._workers.scoreboard[handle.slot], now)
-                for handle in self._workers.handles()
-                if (state := states.get(handle.worker_id)) is not None
-            ],
-        }
+        found = service_status(
+            self._roster, self._workers, self._versions,
+            is_stopping=bool(self._stops_asked), is_reloading=self._is_reloading, now=now,
+        )  # fmt: skip
+        uptime = round(now - self._started, 1)
+        last_reload = self._last_reload
+        helpers = self._helpers.status(now)
+        return {**found, "uptime": uptime, "last_reload": last_reload, "helpers": helpers}
+
+    @property
+    def _first_group(self) -> str:
+        """Whose workers TTIN and TTOU are about: those that are shared, else those of the first server."""
+        return self._versions[self._roster.latest_plan.version].layout.groups[0].name
 
     def stop(self, *, graceful: bool, asked_by: str) -> None:
         """Begins to stop; ``run`` returns when every worker is gone."""
@@ -245,7 +254,7 @@ class Supervisor:
         self._tell(events.StopRequested(graceful=graceful))
 
     def read_settings(self) -> int:
-        """Reads options and certificates for a reload.
+        """Reads options and certificates for a reload; what may change live has changed then.
 
         Returns:
             Their version.
@@ -254,8 +263,23 @@ class Supervisor:
             WsgisrvError: when they are wrong, or it is too late; nothing has changed.
         """
         if self._stops_asked:
-            raise ReloadError("the service is stopping")
-        return self._versions.read()
+            raise ReloadError(_STOPPING)
+        version = self._versions.read()
+        live = self._mutate()
+        running = self._versions[self._roster.plan.version].layout
+        for line in changes(running, self._versions[version].layout):
+            _LOG.info("reload: %s", line)
+        self._tune(running.settings, live)
+        return version
+
+    def _tune(self, before: Settings, live: Layout) -> None:
+        """Gives the running processes what may change live."""
+        self._versions.tune(live)
+        self._workers.tune(self._versions)
+        for version in self._roster.versions:
+            self._tell(events.Tuned(self._versions[version].plan(version).groups))
+        if live.settings.log_level != before.log_level:
+            self.set_log_level(live.settings.log_level, "")
 
     def begin_reload(self, version: int) -> None:
         """Begins a new generation with the settings of ``version``, or queues it."""
@@ -263,7 +287,7 @@ class Supervisor:
         self._versions.begin(version)
 
     def _tell_reload(self, version: int) -> None:
-        self._tell(events.ReloadRequested(policy_of(self._versions[version].settings, version)))
+        self._tell(events.ReloadRequested(self._versions[version].plan(version)))
 
     def _on_reload_failed(self, version: int, reason: str, generation: int = 0) -> None:
         """Args:
@@ -281,9 +305,22 @@ class Supervisor:
     def _is_reloading(self) -> bool:
         return self._roster.is_reloading or self._versions.deadline() is not None
 
-    def scale(self, workers: int) -> None:
-        """Wants so many workers, in this generation and one that is about to serve."""
-        self._tell(events.ScaleRequested(workers))
+    def scale(self, workers: int, server: str) -> list[str]:
+        """Wants so many workers for a server, in this generation and one that is about to serve.
+
+        Returns:
+            The servers that they serve.
+
+        Raises:
+            UnavailableError: when it is too late.
+            ConfigError: when it is not clear, or not known, which workers are meant.
+        """
+        if self._stops_asked:
+            raise UnavailableError(f"scale: {_STOPPING}")
+        layout = self._versions[self._roster.latest_plan.version].layout
+        group = layout.group_serving(server)
+        self._tell(events.ScaleRequested(workers, group.name))
+        return [each.name for each in group.servers if each.name]
 
     def reopen_logs(self) -> None:
         """Has every worker open its log files anew."""
@@ -297,7 +334,9 @@ class Supervisor:
     def set_log_level(self, level: str, logger: str) -> None:
         """Logs from another level on; workers that are forked later inherit it."""
         logs.set_level(level, logger)
-        self._workers.tell_all(Message(Kind.LOG_LEVEL, {"level": level, "logger": logger}))
+        message = Message(Kind.LOG_LEVEL, {"level": level, "logger": logger})
+        self._workers.tell_all(message)
+        self._helpers.tell_all(message)
         _LOG.info("log level of %s: %s", logger or "all", level)
 
     # Actions
@@ -316,6 +355,10 @@ class Supervisor:
                 _LOG.log(logging.getLevelNamesMapping()[severity.upper()], "%s", text)
             case events.Serving(generation):
                 self._announce(generation)
+            case events.FailReadiness():
+                self._workers.scoreboard.note_stop()
+            case events.StopListening():
+                self._versions.listeners.close()
             case events.ReloadFailed(generation, version, reason):
                 self._on_reload_failed(version, reason, generation)
             case events.Halt():
@@ -329,21 +372,35 @@ class Supervisor:
 
     def _fork(self, wanted: events.Spawn) -> None:
         version = self._versions[wanted.version]
-        listeners = self._versions.listeners.of(wanted.version)
-        self._workers.fork(wanted, version.settings, listeners, version.tls)
+        jobs = self._helpers.queue_for(wanted.generation, version.layout.settings)
+        self._workers.fork(wanted, version, self._versions.listeners[wanted.version], jobs)
         self._tell(events.Spawned(wanted.worker_id))
 
-    def _close_in_worker(self, version: int) -> None:
+    def _close_in_worker(self, context: WorkerContext) -> None:
         """Runs in: the child."""
-        self._versions.listeners.close_others(version)
+        kept = {listener for server in context.servers for listener in server.listeners}
+        self._versions.listeners.close_others(kept)
         if self._control is not None:
             self._control.close_in_worker()
         self._selector.close()
         self._signals.close()
+        self._helpers.close_in_worker()
+
+    def _close_in_helper(self) -> None:
+        """Runs in: a child that computes, which has no business with clients or workers."""
+        if self._control is not None:
+            self._control.close_in_worker()
+        self._selector.close()
+        self._signals.close()
+        self._workers.close_in_helper()
+        self._versions.listeners.close_in_helper()
 
     def _drain(self, worker_id: int) -> None:
+        """One that has not said READY gets SIGTERM: it dies of that until it begins to serve."""
         handle = self._workers.get(worker_id)
-        if handle is not None and not handle.channel.send(Message(Kind.DRAIN)):
+        if handle is None:
+            return
+        if not handle.hub or not handle.channel.send(Message(Kind.DRAIN)):
             self._workers.kill(worker_id, signal.SIGTERM)
 
     def _announce(self, generation: int) -> None:
@@ -353,7 +410,7 @@ class Supervisor:
             for handle in self._workers.handles()
             if handle.generation == generation and states.get(handle.worker_id) is State.READY
         ]
-        addresses = ", ".join(self._addresses(self._roster.policy.version))
+        addresses = in_words(self._versions.addresses(self._roster.plan.version))
         pids = ", ".join(str(handle.pid) for handle in handles)
         hubs = ", ".join(sorted({handle.hub for handle in handles}))
         text = f"{len(handles)} worker{'s'[: len(handles) != 1]} (pid {pids})"
@@ -364,16 +421,12 @@ class Supervisor:
         self._notifier.ready(f"serving on {addresses} with {len(handles)} workers")
         if generation > 1:
             self._last_reload = f"generation {generation} serves"
-        self._commands.reload_done(self._roster.policy.version, generation)
-
-    def _addresses(self, version: int) -> list[str]:
-        scheme = "https://" if self._versions[version].tls.contexts else "http://"
-        listeners = self._versions.listeners.of(version)
-        return [listener.url.replace("http://", scheme) for listener in listeners]
+        self._commands.reload_done(self._roster.plan.version, generation)
 
     def _close(self) -> None:
         """Ends everything; whatever worker is left after an error of ours is killed and reaped."""
         self._workers.close()
+        self._helpers.close()
         self._versions.listeners.close()
         if self._control is not None:
             self._control.close()

@@ -12,22 +12,24 @@ import logging
 import os
 import selectors
 import signal
+import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
-from wsgisrv.channel import Channel, ChannelClosedError, Message
-from wsgisrv.config import Settings
-from wsgisrv.context import RunWorker, WorkerContext
+from wsgisrv.channel import Channel, ChannelClosedError, Kind, Message
+from wsgisrv.context import RunWorker, Served, WorkerContext
 from wsgisrv.dumpfile import DumpFile
 from wsgisrv.errors import first_line
+from wsgisrv.layout import ServerSettings, live_of
 from wsgisrv.master import events
-from wsgisrv.master.listeners import Listener
+from wsgisrv.master.backdoors import open_backdoor
+from wsgisrv.master.listener_sets import ListenerSet
 from wsgisrv.master.reap import Status, exited
+from wsgisrv.master.reloads import Reloads, Version
 from wsgisrv.master.spawn import Fork
-from wsgisrv.master.stalls import report_block, report_hang, report_last_stacks
+from wsgisrv.master.stalls import report_block, report_cut, report_hang, report_last_stacks
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.scoreboard import Real, Scoreboard, State, Word
-from wsgisrv.tls import TlsFiles
 
 _LOG = logging.getLogger("wsgisrv.master")
 
@@ -41,7 +43,7 @@ class Workers:
     fork: makes a child.
     selector: of the master's loop; watches every worker's channel.
     global_conf: for the paste file.
-    close_masters: closes, in a child with the settings of a version, what else is not its own.
+    close_masters: closes, in a child, what else is not the child's own.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class Workers:
         fork: Fork,
         selector: selectors.BaseSelector,
         global_conf: Mapping[str, str],
-        close_masters: Callable[[int], None],
+        close_masters: Callable[[WorkerContext], None],
     ) -> None:
         self._run_worker = run_worker
         self._spawn_child = fork
@@ -75,54 +77,79 @@ class Workers:
     def fork(
         self,
         wanted: events.Spawn,
-        settings: Settings,
-        listeners: Sequence[Listener],
-        tls: TlsFiles,
+        version: Version,
+        listeners: ListenerSet,
+        jobs: socket.socket | None,
     ) -> None:
         """Forks the worker that is wanted.
+
+        Args:
+            version: whose settings it has, with its ``listeners``.
+            jobs: for the worker alone: closed here in any case.
 
         Raises:
             OSError: when the kernel refuses.
         """
+        with contextlib.ExitStack() as stack:
+            if jobs is not None:
+                stack.enter_context(jobs)
+            self._fork(wanted, version, listeners, jobs)
+
+    def _fork(
+        self,
+        wanted: events.Spawn,
+        version: Version,
+        listeners: ListenerSet,
+        jobs: socket.socket | None,
+    ) -> None:
         if not self._free_slots:
             raise OSError(errno.EAGAIN, "no slot of the scoreboard is free")
         worker_id, generation = wanted.worker_id, wanted.generation
+        group = version.layout.group(wanted.group)
         ours, theirs = Channel.pair()
         dump = self._make_dump(ours, theirs)
+        backdoor = open_backdoor(group.settings.backdoor, os.environ, worker_id)
         slot = self._free_slots.pop()
         board = self.scoreboard.hand_out(slot)
         now = time.monotonic()
         board.words[Word.STATE] = State.BOOTING
         board.words[Word.GENERATION] = generation
+        board.words[Word.GROUP] = version.layout.groups.index(group)
         board.reals[Real.STARTED] = now
         context = WorkerContext(
             worker_id=worker_id,
             slot=slot,
             generation=generation,
-            settings=settings,
-            listeners=tuple(listener.socket for listener in listeners),
+            settings=group.settings,
+            servers=tuple(_served(server, version, listeners) for server in group.servers),
+            names_servers=version.layout.names_servers,
             channel=theirs,
             dump=dump,
-            tls=tls.contexts,
             scoreboard=self.scoreboard,
             global_conf=self._global_conf,
+            backdoor=backdoor.socket if backdoor is not None else None,
+            jobs=jobs,
         )
         try:
             pid = self._spawn_child(
-                self._run_worker, context, lambda: self._close_in_worker(ours, wanted.version)
+                self._run_worker, context, lambda: self._close_in_worker(ours, context)
             )
         except OSError:
             ours.close()
             dump.close()
+            if backdoor is not None:
+                backdoor.close()
             self._free_slots.append(slot)
             raise
         finally:
             theirs.close()
+            if backdoor is not None:
+                backdoor.socket.close()
         board.words[Word.PID] = pid
         self._selector.register(ours, selectors.EVENT_READ)
         self._handles[worker_id] = WorkerHandle(
-            worker_id, generation, wanted.version, slot, pid, ours, dump, now,
-            last_death=self._deaths.get(slot),
+            worker_id, generation, wanted.version, wanted.group, slot, pid, ours, dump, now,
+            last_death=self._deaths.get(slot), backdoor=backdoor,
         )  # fmt: skip
 
     def _make_dump(self, ours: Channel, theirs: Channel) -> DumpFile:
@@ -133,10 +160,14 @@ class Workers:
             theirs.close()
             raise
 
-    def _close_in_worker(self, ours: Channel, version: int) -> None:
+    def _close_in_worker(self, ours: Channel, context: WorkerContext) -> None:
         """Runs in: the child. A sibling's channel held open here would hide the master's death."""
-        self._close_masters(version)
+        self._close_masters(context)
         ours.close()
+        self.close_in_helper()
+
+    def close_in_helper(self) -> None:
+        """Closes what is the master's of every worker. Runs in: a child."""
         for handle in self._handles.values():
             handle.channel.close()
             handle.dump.close()
@@ -162,6 +193,12 @@ class Workers:
     def tell_all(self, message: Message) -> int:
         """Sends the message to every worker and returns how many took it."""
         return sum(handle.channel.send(message) for handle in self._handles.values())
+
+    def tune(self, versions: Reloads) -> None:
+        """Tells every worker what its version has now of the options that change live."""
+        for handle in self._handles.values():
+            group = versions[handle.version].layout.group(handle.group)
+            handle.channel.send(Message(Kind.SETTINGS, live_of(group.settings)))
 
     def _close_channel(self, handle: WorkerHandle) -> None:
         if handle.channel.fileno() >= 0:
@@ -216,9 +253,12 @@ class Workers:
         """Drops a worker that was reaped; its slot is free again."""
         if was_killed:
             report_last_stacks(handle)
+        report_cut(handle, self.scoreboard[handle.slot], time.monotonic())
         self._deaths[handle.slot] = (time.monotonic(), reason)
         self._close_channel(handle)
         handle.dump.close()
+        if handle.backdoor is not None:
+            handle.backdoor.close()
         del self._handles[handle.worker_id]
         self.scoreboard[handle.slot].words[Word.STATE] = State.FREE
         self._free_slots.append(handle.slot)
@@ -230,3 +270,10 @@ class Workers:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(handle.pid, 0)
             handle.channel.close()
+            if handle.backdoor is not None:
+                handle.backdoor.close()
+
+
+def _served(server: ServerSettings, version: Version, listeners: ListenerSet) -> Served:
+    sockets = tuple(listener.socket for listener in listeners.of(server.name))
+    return Served(server.name, server.settings, sockets, version.tls[server.name].contexts)

@@ -10,7 +10,7 @@ body whose length is not known is counted as the app reads it: the read that goe
 themselves; where it leaves the app it is answered here. Nothing beyond the limit is ever kept in memory.
 
 The server has such a limit for all apps together (``max_body_bytes``); this one is for a pipeline. The key
-and its default are oslo.middleware's. By hand because it is quicker, 0.4 us a request against 45 us, and
+and its default are oslo.middleware's. By hand because it is quicker, 0.2 us a request against 16 us, and
 safer: a read() without a size in the other one takes a chunked body into memory, however long it is, before
 it counts.
 """

@@ -36,7 +36,7 @@ class URLMap:
     """
 
     def __init__(self, apps: Mapping[str, WSGIApplication]) -> None:
-        self._apps = sorted(apps.items(), key=lambda item: -len(item[0]))
+        self.apps = sorted(apps.items(), key=lambda item: -len(item[0]))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Calls the app of the longest prefix."""
@@ -44,7 +44,7 @@ class URLMap:
         if path == "*":  # OPTIONS *, which asks about the whole server (RFC 9110 9.3.7)
             start_response("204 No Content", [("Allow", "OPTIONS")])
             return []
-        for prefix, app in self._apps:
+        for prefix, app in self.apps:
             if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
                 if prefix:
                     environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + prefix

@@ -55,6 +55,7 @@ class Acceptor:
         self._base_environ = base_environ(listener, worker.error_stream)
         if self._is_inet and worker.tls is not None:
             self._base_environ |= {"wsgi.url_scheme": "https", "HTTPS": "on"}
+        self._base_environ |= worker.shared_environ
         self._watched: Any = None
         self._open = True
         self._has_warned = False
@@ -76,10 +77,15 @@ class Acceptor:
             self._worker.hub.remove(self._watched)
             self._watched = None
 
-    def accept_rest(self) -> None:
-        """Takes what waits in the listener, if it can be served: its last owner's close would reset it."""
+    def accept_rest(self, *, is_last: bool) -> None:
+        """Takes what waits in the listener: its last owner's close would reset it.
+
+        Args:
+            is_last: nobody else will take it, so it may wait for a place in the pool.
+        """
+        worker = self._worker
         for _ in range(MOST_REST):
-            if not self._open or not self._worker.has_room():
+            if not self._open or not (worker.has_place() if is_last else worker.has_room()):
                 return
             try:
                 fd, address = self._listener._accept()  # type: ignore[attr-defined]
@@ -140,7 +146,10 @@ class Acceptor:
     def _step_back(self, error: OSError) -> None:
         if not self._has_warned:
             self._has_warned = True
-            _LOG.warning("cannot accept: %s; trying again every %g s", error, STEP_BACK_SECONDS)
+            _LOG.warning(
+                "%scannot accept: %s; trying again every %g s",
+                self._worker.label, error, STEP_BACK_SECONDS,
+            )  # fmt: skip
         self.pause()
         self._worker.hub.schedule_call_global(STEP_BACK_SECONDS, self.start)
 

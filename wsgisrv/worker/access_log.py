@@ -25,7 +25,7 @@ MOST_LINES = 1000
 
 FIELDS = (
     "client_ip", "client_port", "date_time", "request_line", "status_code", "body_length",
-    "wall_seconds",
+    "wall_seconds", "server",
 )  # fmt: skip
 
 
@@ -34,17 +34,21 @@ class AccessLog:
         target: ``-`` for stderr, a path, or ``off``.
         line_format: with %-fields out of FIELDS.
         write: os.write, unpatched: a green one would let another request in between.
+        server: its name.
 
     Raises:
         SystemRefusedError: when the file cannot be opened.
         ConfigError: when the format has an unknown field.
     """
 
-    def __init__(self, target: str, line_format: str, write: Callable[[int, bytes], int]) -> None:
+    def __init__(
+        self, target: str, line_format: str, write: Callable[[int, bytes], int], server: str = ""
+    ) -> None:
         self.is_on = target != "off"
         self._target = target
         self._format = line_format + "\n"
         self._write = write
+        self._server = server
         self._lines: list[str] = []
         self._second = -1
         self._date_time = ""
@@ -84,6 +88,7 @@ class AccessLog:
                 "status_code": status,
                 "body_length": body_bytes,
                 "wall_seconds": seconds,
+                "server": self._server or "-",
             }
         )
         if len(self._lines) >= MOST_LINES:

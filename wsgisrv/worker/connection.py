@@ -41,8 +41,11 @@ DRAINING_LINGER_SECONDS = 0.5
 """How long a half-closed connection is read to its end; then it is closed whatever comes. A client that
 keeps its side open must not hold up a worker that wants to end."""
 
-NEW_SECONDS = 1.0
-"""How long a draining worker waits for the first request of a connection that it has just accepted."""
+QUIET_SECONDS = 1.0
+"""How long nothing must have come on a connection before a draining worker closes it, counted from its last
+response or, of one that is new, from now. The first bytes of a request may be on their way to a connection
+that is in use, and nobody else can answer them (RFC 9112 9.5); the longer it was quiet, the less likely that
+is. A client that sends one meanwhile is answered and told to close."""
 
 PIPELINED_AT_ONCE = 16
 """Requests of one connection that are served before the hub looks at the others."""
@@ -134,7 +137,7 @@ class Connection(Stream):
         except Exception:
             # A bug of ours must cost one connection, not the worker: the hub would print it and
             # leave the socket open for good.
-            _LOG.exception("connection from %s failed", self.peer[0])
+            _LOG.exception("%sconnection from %s failed", self.worker.label, self.peer[0])
             self.close()
 
     def _receive(self) -> bytes | None:
@@ -411,6 +414,8 @@ class Connection(Stream):
         elif self.state in (HEAD, FIRST_CHUNK):
             self.worker.counters.timed_out += 1
             self.refuse(RefusedError(408, "the request took too long to arrive"))
+        elif self._is_unused():
+            self._close_if_quiet()
         else:
             self.close()
 
@@ -426,13 +431,22 @@ class Connection(Stream):
         self.flush()
         if not self._is_unused():
             return
-        if self._reader.is_idle:
-            self._readable(self.fd)  # first bytes that have come already are a request
-        else:
-            self._advance_now()  # and so is one that was pipelined
-        if not self._is_unused():
-            return
+        now = quiet_since = time.monotonic()
         if self._served_at_once:
+            quiet_since = self.deadline - self.worker.settings.keepalive_timeout
+        if quiet_since + QUIET_SECONDS <= now:
+            self._close_if_quiet()
+        else:
+            self.worker.clock.watch(self, quiet_since + QUIET_SECONDS)
+
+    def _close_if_quiet(self) -> None:
+        """Closes an unused connection, unless a request has come that the hub did not look at yet."""
+        deadline = self.deadline
+        if self._reader.is_idle:
+            self._readable(self.fd)
+        else:
+            self._advance_now()  # one that was pipelined
+        if (
+            self._is_unused() and self.deadline == deadline
+        ):  # a request that was served has moved it
             self.close()
-        else:  # new: its first request is on the way, and nobody else can answer it
-            self.worker.clock.watch(self, time.monotonic() + NEW_SECONDS)

@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 import greenlet
 from eventlet import timeout
 
+from wsgisrv.busy import BusyError
 from wsgisrv.http1.believed import believe_proxies
 from wsgisrv.http1.errors import RefusedError
 from wsgisrv.http1.head import RequestHead
@@ -27,6 +28,7 @@ from wsgisrv.http1.writer import (
     ResponseHead,
     check_head,
     plain_response,
+    with_retry_after,
 )
 from wsgisrv.worker.body_input import NO_BODY, BodyInput
 from wsgisrv.worker.errors import BodyError, ClientGoneError
@@ -394,11 +396,15 @@ class Exchange:
     # What goes wrong
 
     def _app_failed(self, error: BaseException, *, is_late: bool) -> None:
-        line = self.head.line.decode("ascii")
+        line = self.connection.worker.label + self.head.line.decode("ascii")
         if is_late:
             seconds = self.connection.worker.settings.request_timeout
             _LOG.warning("%s ran longer than request_timeout (%g s)", line, seconds)
             self._fail(503, "the request took too long")
+            return
+        if isinstance(error, BusyError):
+            _LOG.warning("%s: %s", line, error)
+            self._fail(503, "the service is busy", retry_after=error.retry_after)
             return
         if isinstance(error, ResponseError):
             _LOG.error("%s: %s", line, error)
@@ -406,8 +412,12 @@ class Exchange:
             _LOG.error("%s failed", line, exc_info=error)
         self._fail(500, "the server failed to answer this request")
 
-    def _fail(self, status: int, reason: str) -> None:
-        """Answers with an error of the server's own, or just closes when the head was sent."""
+    def _fail(self, status: int, reason: str, *, retry_after: int = 0) -> None:
+        """Answers with an error of the server's own, or just closes when the head was sent.
+
+        Args:
+            retry_after: seconds, which the client is told; 0 for nothing.
+        """
         self._keep = False
         if self._framing == _ENDED:
             return  # close() failed: the response is complete, and RST could destroy its tail
@@ -420,7 +430,10 @@ class Exchange:
         self.sent_head = True
         self.status = status
         try:
-            self.connection.send(self._error_response(status, reason))
+            response = self._error_response(status, reason)
+            if retry_after:
+                response = with_retry_after(response, retry_after)
+            self.connection.send(response)
         except ClientGoneError as gone:
             _LOG.debug("client %s went away: %s", self.connection.peer[0], gone)
 

@@ -67,7 +67,9 @@ class Server(abc.ABC):
     hub: eventlet's hub.
     settings: of which all that is about connections and requests is used.
     pool: for requests.
+    clock: ticks in this process.
     tls: None for plain connections.
+    label: stands in front of what is logged about a request, "" where there is but one server.
     """
 
     connection_type: ClassVar[type[Connection]] = Connection
@@ -78,13 +80,17 @@ class Server(abc.ABC):
         hub: Any,
         settings: Settings,
         pool: Pool,
+        clock: Clock,
         tls: ServerTls | None = None,
+        label: str = "",
     ) -> None:
         self.app = app
         self.hub = hub
         self.settings = settings
         self.pool = pool
+        self.clock = clock
         self.tls = tls
+        self.label = label
         self.proxies = Networks(settings.proxy_protocol_from)
         self.trusted_proxies = Networks(settings.trusted_proxies)
         self.keeps_connections = settings.keepalive_timeout > 0
@@ -102,9 +108,9 @@ class Server(abc.ABC):
         self.memo = Memo()
         self.response_memo = ResponseMemo()
         self.counters = Counters()
-        self.clock = Clock(hub, self._on_tick)
         self.acceptors: Sequence[Acceptor] = ()
         self.is_draining = False
+        self.shared_environ: dict[str, Any] = {}  # of every request, beside what its listener adds
         self._connections: set[Connection | Preface] = set()
         self._clients: Counter[str] = Counter()
         self._upgraded = 0  # requests that run on with a connection of their own
@@ -146,10 +152,6 @@ class Server(abc.ABC):
         """Whether accepting, which has failed, is tried again in a moment."""
 
     @abc.abstractmethod
-    def _on_tick(self, now: float, lag: float) -> None:
-        """Called by the clock."""
-
-    @abc.abstractmethod
     def _count_changed(self) -> None:
         """Called when ``connection_count`` or ``is_empty`` may have changed."""
 
@@ -157,7 +159,7 @@ class Server(abc.ABC):
 
     def has_room(self) -> bool:
         """Whether another connection can be accepted, and its request begun at once."""
-        return len(self._connections) < self.settings.max_connections and not self.pool.is_full
+        return self.has_place() and not self.pool.is_full
 
     def call_when_room(self, callback: Callable[[], None]) -> None:
         """Calls back once when ``has_room`` may be true again."""
@@ -238,6 +240,10 @@ class Server(abc.ABC):
         for connection in list(self._connections):
             connection.drain_worker()
         self._count_changed()
+
+    def has_place(self) -> bool:
+        """Whether another connection may be held at all."""
+        return len(self._connections) < self.settings.max_connections
 
     def begin_upgraded(self, exchange: Exchange) -> None:
         """A request takes its connection over: its time until now is its latency, not what follows.

@@ -12,12 +12,15 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
 import greenlet
 
+from wsgisrv.blocking.remedies import hint
+from wsgisrv.worker.callee import modules_of
 from wsgisrv.worker.gateway import Exchange
 
 _REQUEST_ID = "openstack.request_id"
@@ -30,21 +33,23 @@ _OWN_FILES = ("/eventlet/hubs/", "/wsgisrv/worker/")
 
 
 def describe(frame: FrameType) -> tuple[str, str]:
-    """Returns the request that a stack runs, in words, and the stack."""
-    return request_of(frame) or "the server itself, not a request", stack_of(frame)
+    """Returns the request that a stack runs, in words, and the stack with a hint below it."""
+    stack = f"{stack_of(frame)}\n{hint(modules_of(frame))}"
+    return request_of(frame) or "the server itself, not a request", stack
 
 
-def all_stacks(most_bytes: int) -> list[dict[str, Any]]:
+def all_stacks(most_bytes: int, hidden: Sequence[weakref.ref[Any]] = ()) -> list[dict[str, Any]]:
     """Returns the stack of every greenlet and thread but the caller's, identical ones together.
 
     Args:
         most_bytes: of all, as JSON; the stacks that fewest share are left out beyond it, and counted.
+        hidden: greenlets that were frozen.
 
     Returns:
         Of each: ``kind`` (greenlet or thread), ``count``, ``requests`` in words, ``text``.
     """
     groups: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
-    for kind, frame in _frames():
+    for kind, frame in _frames(hidden):
         groups[kind, stack_of(frame)].append(request_of(frame))
     found: list[dict[str, Any]] = []
     left_out = 0
@@ -62,10 +67,21 @@ def all_stacks(most_bytes: int) -> list[dict[str, Any]]:
     return found
 
 
-def _frames() -> Iterator[tuple[str, FrameType]]:
+def greenlets(hidden: Sequence[weakref.ref[Any]] = ()) -> list[Any]:
+    """Returns every greenlet that gc knows of, and those that gc.freeze() has hidden from it."""
+    found = [known for ref in hidden if (known := ref()) is not None]
+    seen = set(map(id, found))  # after gc.unfreeze() it finds them again
+    return found + [
+        known
+        for known in gc.get_objects()
+        if isinstance(known, greenlet.greenlet) and id(known) not in seen
+    ]
+
+
+def _frames(hidden: Sequence[weakref.ref[Any]]) -> Iterator[tuple[str, FrameType]]:
     own = greenlet.getcurrent()
-    for found in gc.get_objects():
-        if isinstance(found, greenlet.greenlet) and found is not own:
+    for found in greenlets(hidden):
+        if found is not own:
             frame = found.gr_frame  # None when it has not begun, has ended, or runs in a thread
             if frame is not None:
                 yield "greenlet", frame
@@ -101,7 +117,8 @@ def request_of(frame: FrameType) -> str:
             exchange: Exchange = found.f_locals["self"]
             age = time.monotonic() - exchange.started
             named = f", request id {request_id}" if request_id else ""
-            return f"{exchange.head.line.decode('latin-1')} ({age:.2f} s old{named})"
+            line = exchange.connection.worker.label + exchange.head.line.decode("latin-1")
+            return f"{line} ({age:.2f} s old{named})"
         environ = found.f_locals.get("environ")
         if isinstance(environ, dict):
             known = environ.get(_REQUEST_ID)

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from wsgisrv.blocking.remedies import hint_for_text
 from wsgisrv.dumpfile import STACKS_BYTES, DumpFile
 from wsgisrv.logs import log_stack, write_now
 from wsgisrv.scoreboard import BEAT_SECONDS, Real, Slot, Word
@@ -57,13 +58,29 @@ class Watchdog:
         self._warning = warning
         self._hub_thread = 0
         self._beat = 0.0
+        self._describe: Describe | None = None
+        self._all_stacks: AllStacks | None = None
 
     def start(self, describe: Describe, all_stacks: AllStacks) -> None:
-        """Begins to watch. Runs in: hub."""
+        """Begins to watch, as soon as there is anything to report. Runs in: hub."""
+        self._describe, self._all_stacks = describe, all_stacks
         if self._warning:
-            self._hub_thread = _get_ident()
-            self._arm(time.monotonic())
-            _start_thread(self._watch, (describe, all_stacks))
+            self._begin()
+
+    def set_warning(self, warning: float) -> None:
+        """Reports from another time on, or not at all. Runs in: hub."""
+        self._warning = warning
+        if not warning:
+            faulthandler.cancel_dump_traceback_later()
+        elif not self._hub_thread:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._describe is None or self._all_stacks is None:
+            return
+        self._hub_thread = _get_ident()
+        self._arm(time.monotonic())
+        _start_thread(self._watch, (self._describe, self._all_stacks))
 
     # Runs in: hub
 
@@ -80,7 +97,10 @@ class Watchdog:
 
     def _report_end(self, lag: float) -> None:
         if self._claim(self._beat):
-            stack = self._dump.read() or "nobody could look while it lasted"
+            stack = self._dump.read()
+            stack = (
+                f"{stack}\n{hint_for_text(stack)}" if stack else "nobody could look while it lasted"
+            )
             log_stack(_LOG, logging.WARNING, f"the hub was blocked for {lag:.2f} s", stack)
         else:
             _LOG.warning("the hub was blocked for %.2f s", lag)
@@ -92,10 +112,11 @@ class Watchdog:
     # Runs in: the native thread
 
     def _watch(self, describe: Describe, all_stacks: AllStacks) -> None:
-        step = min(max(self._warning / 4, 0.02), BEAT_SECONDS)
         woke = time.monotonic()
         dumped = self._slot.words[Word.DUMP_ASKED]
         while True:
+            warning = self._warning
+            step = min(max(warning / 4, 0.02), BEAT_SECONDS) if warning else BEAT_SECONDS
             _sleep(step)
             now = time.monotonic()
             if (asked := self._slot.words[Word.DUMP_ASKED]) != dumped:
@@ -103,7 +124,7 @@ class Watchdog:
                 _write(self._dump.fd, json.dumps(all_stacks(STACKS_BYTES)).encode())
             # If this thread itself came late, the process was stopped or the GIL held: what the hub
             # does at this moment would say nothing about it.
-            if now - woke < step + self._warning:
+            if self._warning and now - woke < step + self._warning:
                 self._look(now, describe)
             woke = now
 

@@ -1,4 +1,4 @@
-"""The worker: a server that a master watches, and its life from READY to exit.
+"""The worker: a process that a master watches, its servers, and its life from READY to exit.
 
 Rules: imported after the standard library is patched. The hub runs every method unless it says
 otherwise; ``serve`` is the main greenlet's.
@@ -6,15 +6,18 @@ otherwise; ``serve`` is the main greenlet's.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import logging
 import os
 import signal
 import time
+import weakref
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 from wsgiref.types import WSGIApplication
 
-import eventlet.patcher
 from eventlet import event
 
 from wsgisrv import logs
@@ -23,52 +26,65 @@ from wsgisrv.context import WorkerContext
 from wsgisrv.errors import SystemRefusedError
 from wsgisrv.scoreboard import ROWS, Real, State, Word
 from wsgisrv.tls import Material, TlsContexts
-from wsgisrv.worker.acceptor import Acceptor
-from wsgisrv.worker.access_log import AccessLog
-from wsgisrv.worker.clock import TICK
-from wsgisrv.worker.connection import Connection
-from wsgisrv.worker.gateway import Exchange
-from wsgisrv.worker.pool import RequestPool
-from wsgisrv.worker.server import Server
+from wsgisrv.worker.backdoor import Backdoor
+from wsgisrv.worker.blocking_figures import publish_threads
+from wsgisrv.worker.clock import TICK, Clock
+from wsgisrv.worker.counters import Counters
+from wsgisrv.worker.draining import Draining
 from wsgisrv.worker.stacks import all_stacks, describe
 from wsgisrv.worker.watchdog import Watchdog
+from wsgisrv.worker.worker_server import WorkerServer
 
 _LOG = logging.getLogger("wsgisrv.worker")
 
 
-class Worker(Server):
-    """One worker process's server.
+class Worker:
+    """One worker process.
 
     Args:
         context: from the master.
-        app: what answers requests.
+        apps: what answers requests, for each of its servers.
         hub: eventlet's hub.
         watchdog: made before the patching, not started yet.
+        hidden: greenlets that gc does not find any more.
 
     Raises:
-        SystemRefusedError: when the access log cannot be opened.
+        SystemRefusedError: when an access log cannot be opened.
         ConfigError: when its format is wrong.
     """
 
     def __init__(
-        self, context: WorkerContext, app: WSGIApplication, hub: Any, watchdog: Watchdog
+        self,
+        context: WorkerContext,
+        apps: Sequence[WSGIApplication],
+        hub: Any,
+        watchdog: Watchdog,
+        hidden: Sequence[weakref.ref[Any]] = (),
     ) -> None:
-        settings = context.settings
-        pool = RequestPool(hub, settings.pool_size)
-        super().__init__(app, hub, settings, pool, context.tls)
-        self._requests = pool
+        self.hub = hub
+        self.names_servers = context.names_servers
+        self.clock = Clock(hub, self._on_tick)
+        self.counters = Counters()
         self._context = context
-        self._slot = context.scoreboard[context.slot]
+        self._settings = context.settings
+        self.slot = context.scoreboard[context.slot]
         self._watchdog = watchdog
-        self._rows = list(range(ROWS))  # of the scoreboard, those that no request has
-        self._access_log = AccessLog(
-            settings.access_log,
-            settings.access_log_format,
-            eventlet.patcher.original("os").write,
-        )
+        self.rows = list(range(ROWS))  # of the scoreboard, those that no request has
+        self.draining = Draining(context.scoreboard)
         self._siblings: list[memoryview] = []  # as of the last tick
-        self.acceptors = [Acceptor(self, listener) for listener in context.listeners]
+        self._servers = [
+            WorkerServer(self, served, app)
+            for served, app in zip(context.servers, apps, strict=True)
+        ]
+        self._most_connections = sum(each.settings.max_connections for each in context.servers)
         self._channel_listener: Any = None
+        self._stacks = functools.partial(all_stacks, hidden=hidden)
+        served = {"app": apps[0]} if len(apps) == 1 else {"apps": list(apps)}
+        self._backdoor = (
+            Backdoor(context.backdoor, {"worker": self, **served, "stacks": self._stacks})
+            if context.backdoor is not None
+            else None
+        )
         self._done = event.Event()
 
     # Life
@@ -79,20 +95,23 @@ class Worker(Server):
         signal.signal(signal.SIGTERM, self._on_term)
         fd = self._context.channel.fileno()
         self._channel_listener = hub.add(hub.READ, fd, self._on_message, _ignore, None)
-        self._watchdog.start(describe, all_stacks)
+        self._watchdog.start(describe, self._stacks)
         self.clock.start()
-        self._slot.words[Word.STATE] = State.READY
-        for acceptor in self.acceptors:
-            acceptor.start()
+        self.slot.words[Word.STATE] = State.READY
+        if self._backdoor is not None:
+            self._backdoor.start()
+        for server in self._servers:
+            for acceptor in server.acceptors:
+                acceptor.start()
         self._done.wait()
         self._on_tick(time.monotonic(), 0.0)
+        self._close_backdoor()
 
     def drain(self) -> None:
         """Accepts no more, closes idle connections, lets requests finish, then ends ``serve``."""
-        self._slot.words[Word.STATE] = State.DRAINING
-        for acceptor in self.acceptors:
-            acceptor.accept_rest()
-        super().drain()
+        self.slot.words[Word.STATE] = State.DRAINING
+        for server in self._servers:
+            server.drain()
 
     def _on_term(self, _signal: int, _frame: FrameType | None) -> None:
         """Runs in: whatever greenlet the signal met; the next tick at the latest sees the timer."""
@@ -106,6 +125,7 @@ class Worker(Server):
             # The master is gone: nobody would replace this worker or stop it, so it ends itself.
             self.hub.remove(self._channel_listener)
             _LOG.warning("the master is gone; draining")
+            self.draining.is_orphan = True
             self._limit_drain()
             self.drain()
             return
@@ -116,27 +136,49 @@ class Worker(Server):
         if message.kind is Kind.DRAIN:
             self.drain()
         elif message.kind is Kind.REOPEN:
-            try:
-                self._access_log.reopen()
-            except SystemRefusedError as error:
-                _LOG.error("%s; the old file stays open", error)
+            self._reopen_logs()
         elif message.kind is Kind.DUMP:
-            stacks = all_stacks(message.fields["most_bytes"])
+            stacks = self._stacks(message.fields["most_bytes"])
             answer = {"token": message.fields["token"], "stacks": stacks}
             self._context.channel.send(Message(Kind.STACKS, answer))
         elif message.kind is Kind.LOG_LEVEL:
             logs.set_level(message.fields["level"], message.fields["logger"])
+        elif message.kind is Kind.SETTINGS:
+            self._settings = dataclasses.replace(self._settings, **message.fields)
+            self._watchdog.set_warning(self._settings.blocked_warning)
         elif message.kind is Kind.TLS:
-            self.tls = TlsContexts(Material.from_fields(message.fields))
+            name = message.fields.pop("server")
+            tls = TlsContexts(Material.from_fields(message.fields))
+            for server in self._servers:
+                if server.name == name:
+                    server.tls = tls
+
+    def _reopen_logs(self) -> None:
+        for server in self._servers:
+            try:
+                server.access_log.reopen()
+            except SystemRefusedError as error:
+                _LOG.error("%s%s; the old file stays open", server.label, error)
 
     def _limit_drain(self) -> None:
         """Ends the process at graceful_timeout: there is no master to do it."""
-        self.hub.schedule_call_global(self.settings.graceful_timeout, self._give_up)
+        self.hub.schedule_call_global(self._settings.graceful_timeout, self._give_up)
 
     def _give_up(self) -> None:
         _LOG.error("%d connections did not end in time", self.connection_count)
-        self._access_log.flush()
+        for server in self._servers:
+            server.access_log.flush()
+        self._close_backdoor()
         os._exit(1)
+
+    def _close_backdoor(self) -> None:
+        if self._backdoor is not None:
+            self._backdoor.close()
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections are open."""
+        return sum(server.connection_count for server in self._servers)
 
     # Connections
 
@@ -145,17 +187,13 @@ class Worker(Server):
         siblings = self._siblings
         if not siblings:
             return False
-        most = self.settings.max_connections
+        most = self._most_connections
         counts = [words[Word.CONNECTIONS] for words in siblings]
         open_counts = [count for count in counts if count < most]
         if not open_counts:
             return False
         mean = sum(open_counts) / len(open_counts)
         return self.connection_count > mean + 1 + mean / 8
-
-    def may_accept_after(self, error: OSError) -> bool:
-        """Always: a listener is shared and outlives this worker, so what is wrong with it may pass."""
-        return True
 
     def _find_siblings(self, now: float) -> list[memoryview]:
         """Returns the words of the workers that serve beside this one and were alive just now."""
@@ -164,52 +202,30 @@ class Worker(Server):
             slot.words
             for slot in (board[index] for index in range(board.used) if index != own)
             if slot.words[Word.STATE] == State.READY
-            and slot.words[Word.GENERATION] == self._context.generation
+            and slot.words[Word.GENERATION] == self.slot.words[Word.GENERATION]
+            and slot.words[Word.GROUP] == self.slot.words[Word.GROUP]
             and now - slot.reals[Real.BEAT] < 4 * TICK
         ]
 
-    def _count_changed(self) -> None:
-        self._slot.words[Word.CONNECTIONS] = self.connection_count
-        if self.is_draining and self.is_empty and not self._done.ready():
+    def count_changed(self) -> None:
+        """Called when a server's ``connection_count`` or ``is_empty`` may have changed."""
+        self.slot.words[Word.CONNECTIONS] = self.connection_count
+        is_done = all(server.is_draining and server.is_empty for server in self._servers)
+        if is_done and not self._done.ready():
             self._done.send(None)
 
-    # Requests
-
-    def begin(self, exchange: Exchange) -> None:
-        """A request begins to run. Runs in: pool greenlet."""
-        if self._rows:
-            exchange.row = row = self._rows.pop()
-            self._slot.begin_request(row, exchange.started, exchange.head.line)
-
-    def end(self, exchange: Exchange, now: float) -> None:
-        """A request was answered, or its client is gone. Runs in: pool greenlet."""
-        if exchange.row >= 0:
-            self._slot.end_request(exchange.row)
-            self._rows.append(exchange.row)
-        seconds = now - exchange.started
-        if exchange.connection.upgraded is None:
-            self.counters.note(exchange.status, seconds)
-        else:
-            self._end_upgraded()
-        if self._access_log.is_on:
-            self._access_log.note(exchange, seconds)
-
-    def note_refused(self, connection: Connection, status: int, reason: str) -> None:
-        """A malformed request was answered with an error."""
-        self.counters.refused += 1
-        self.counters.status_class[status // 100] += 1
-        _LOG.debug("refused a request from %s: %s", connection.peer[0], reason)
-        if self._access_log.is_on:
-            self._access_log.note_line(connection.peer, "-", str(status), 0, 0.0)
-
     def _on_tick(self, now: float, lag: float) -> None:
-        slot = self._slot
+        slot = self.slot
         self._watchdog.on_tick(now, lag)
         slot.reals[Real.BEAT] = now
         slot.reals[Real.HUB_LAG] = lag
         self._siblings = self._find_siblings(now)
-        self.counters.publish(slot, self._requests.running(), self._requests.requests_waiting())
-        self._access_log.flush()
+        running = sum(server.requests.running() for server in self._servers)
+        waiting = sum(server.requests.requests_waiting() for server in self._servers)
+        self.counters.publish(slot, running, waiting)
+        publish_threads(slot)
+        for server in self._servers:
+            server.access_log.flush()
 
 
 def _ignore(_error: BaseException) -> None:

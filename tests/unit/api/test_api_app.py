@@ -15,6 +15,7 @@ from webob import exc
 from tests.support import wsgi
 from wsgisrv.api import API, InvalidFields, Request, Router, Version, responds, versions_app
 from wsgisrv.api.request import REQUEST_ID
+from wsgisrv.busy import BusyError
 
 
 class StolenError(Exception):
@@ -38,6 +39,9 @@ class Things:
 
     def none(self, request: Request) -> None:
         return None
+
+    def busy(self, request: Request) -> None:
+        raise BusyError("64 jobs wait already", retry_after=7)
 
     @responds(202)
     def accepted(self, request: Request) -> None:
@@ -226,6 +230,13 @@ def test_an_http_exception_keeps_its_headers_and_loses_its_html() -> None:
     assert "<html" not in call("/returned").text
     assert the_error(call("/returned"))["status"] == 403
     assert the_error(call("/plain"))["detail"]
+
+
+def test_a_full_queue_is_503_with_the_time_to_wait_and_says_nothing_of_the_inside() -> None:
+    response = call("/busy")
+    assert response.headers["Retry-After"] == "7"
+    error = the_error(response)
+    assert (error["status"], error["detail"]) == (503, "the service is busy; try again later")
 
 
 def test_what_is_no_error_has_no_error_document() -> None:

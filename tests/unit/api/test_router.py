@@ -53,10 +53,12 @@ def templates(draw: st.DrawFn) -> str:
 def routers(draw: st.DrawFn) -> Router:
     router = Router()
     anything = Anything()
+    prefixes = st.sampled_from(["", "a", "{project}"])
+    unused = draw(st.lists(prefixes, max_size=3, unique=True))
     for number in range(draw(st.integers(1, 8))):
         kind = draw(st.integers(0, 9))
-        if kind == 0:
-            prefix = draw(st.sampled_from(["", "a", "{project}"]))
+        if kind == 0 and unused:
+            prefix = unused.pop()
             router.resource(
                 "b", "b", controller=anything, path_prefix=prefix,
                 collection={"search": "GET"}, member={"search": "POST"},
@@ -80,7 +82,10 @@ def routers(draw: st.DrawFn) -> Router:
                 )  # fmt: skip
             except ConfigError:  # Routes' minimizing makes a wrong regexp of some
                 reject()
-    router.freeze()
+    try:
+        router.freeze()
+    except ConfigError:  # of two routes alike
+        reject()
     return router
 
 
@@ -142,8 +147,18 @@ def test_the_longest_literal_beginning_is_tried_first() -> None:
 
 
 def test_among_equals_the_first_declared_wins() -> None:
-    router = routes_for("/a/{v0}", "/a/{v1}")
+    router = routes_for("/a/{v0}", "/a/{v1:b}")
     assert answer(router, "GET", "/a/b") == ("Anything.index", {"v0": "b"})
+
+
+@pytest.mark.parametrize("second", ["/a/{v0}", "/a/{other}"])
+def test_two_actions_for_one_route_fail_at_start_with_both_places(second: str) -> None:
+    router = Router()
+    anything = Anything()
+    router.connect("/a/{v0}", controller=anything, action="show", methods=["GET", "PUT"])
+    router.connect(second, controller=anything, action="index", methods=["GET"])
+    with pytest.raises(ConfigError, match=rf"^{__file__}:\d+: .* at {__file__}:\d+ too"):
+        router.freeze()
 
 
 def test_a_literal_segment_that_leads_nowhere_does_not_hide_a_variable_one() -> None:

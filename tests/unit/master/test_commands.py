@@ -34,8 +34,11 @@ class Told:
     def stop(self, *, graceful: bool, asked_by: str) -> None:
         self.calls.append(("stop", graceful))
 
-    def scale(self, workers: int) -> None:
-        self.calls.append(("scale", workers))
+    def scale(self, workers: int, server: str) -> list[str]:
+        self.calls.append(("scale", workers, server))
+        if server == "nobody":
+            raise ConfigError("there is no server nobody")
+        return [server]
 
     def reopen_logs(self) -> None:
         self.calls.append(("reopen",))
@@ -122,3 +125,12 @@ def test_a_wrong_request_touches_nothing() -> None:
         (answer,) = asked(Commands(service), **fields)
         assert (answer["ok"], answer["exit_code"]) == (False, 2)
     assert service.calls == []
+
+
+def test_scale_says_whose_workers_they_are_and_refuses_a_server_that_is_not_there() -> None:
+    commands = Commands(Told())
+    (answer,) = asked(commands, command="scale", workers=2, server="admin")
+    assert answer == {"ok": True, "workers": 2, "servers": ["admin"]}
+    for server in ("nobody", 4, "x" * 300):
+        (answer,) = asked(commands, command="scale", workers=2, server=server)
+        assert (answer["ok"], answer["exit_code"]) == (False, 2)

@@ -13,12 +13,15 @@ import pytest
 
 from wsgisrv.config import Settings
 from wsgisrv.errors import AddressInUseError, ConfigError, NotPermittedError
+from wsgisrv.layout import ServerSettings
 from wsgisrv.master.listener_sets import ListenerSet, ListenerSets
 from wsgisrv.master.listeners import Listener
 
 
-def settings_of(*bind: str, **changed: object) -> Settings:
-    return dataclasses.replace(Settings(bind=bind), **changed)  # type: ignore[arg-type]
+def settings_of(*bind: str, **changed: object) -> list[ServerSettings]:
+    """The one server of a service with these settings."""
+    settings = dataclasses.replace(Settings(bind=bind), **changed)  # type: ignore[arg-type]
+    return [ServerSettings("", settings)]
 
 
 def opened(*bind: str, **changed: object) -> ListenerSets:
@@ -48,9 +51,9 @@ def has_backlog_of(listener: Listener, backlog: int) -> bool:
 
 def test_an_address_that_stays_keeps_the_very_same_socket() -> None:
     sets = opened("127.0.0.1:0", "[::1]:0")
-    first, second = sets.of(0)
+    first, second = sets[0].all()
     sets.open(1, settings_of("[::1]:0", "127.0.0.1:0", f"localhost:{free_port()}"))
-    assert sets.of(1)[:2] == [second, first]
+    assert sets[1].all()[:2] == [second, first]
     sets.keep({1})
     with socket.create_connection(first.socket.getsockname()):
         pass
@@ -60,25 +63,25 @@ def test_an_address_that_stays_keeps_the_very_same_socket() -> None:
 def test_another_name_of_the_same_address_keeps_its_socket_now_and_later() -> None:
     port = free_port()
     sets = opened(f"127.0.0.1:{port}")
-    (first,) = sets.of(0)
+    (first,) = sets[0].all()
     for version in (1, 2):
         sets.open(version, settings_of(f"localhost:{port}"))
         sets.keep({version})
-        assert first in sets.of(version)
+        assert first in sets[version].all()
     sets.close()
 
 
 def test_a_unix_socket_by_another_spelling_is_the_same(tmp_path: Path) -> None:
     sets = opened(f"unix:{tmp_path}/s")
     sets.open(1, settings_of(f"unix:{tmp_path}/./s"))
-    assert sets.of(1) == sets.of(0)
+    assert sets[1].all() == sets[0].all()
     sets.close()
 
 
 def test_what_only_a_dropped_version_had_is_closed_and_its_file_removed(tmp_path: Path) -> None:
     kept, gone = tmp_path / "kept", tmp_path / "gone"
     sets = opened(f"unix:{kept}", f"unix:{gone}", "127.0.0.1:0")
-    address = sets.of(0)[2].socket.getsockname()
+    address = sets[0].all()[2].socket.getsockname()
     sets.open(1, settings_of(f"unix:{kept}"))
     assert gone.exists()
     sets.keep({1})
@@ -93,14 +96,14 @@ def test_what_only_a_dropped_version_had_is_closed_and_its_file_removed(tmp_path
 def test_a_set_that_cannot_be_opened_leaves_nothing_of_itself(tmp_path: Path) -> None:
     path = tmp_path / "s"
     sets = opened("127.0.0.1:0")
-    before = sets.of(0)
+    before = sets[0].all()
     descriptors = os.listdir("/proc/self/fd")
     with socket.create_server(("127.0.0.1", 0)) as holder:
         taken = f"127.0.0.1:{holder.getsockname()[1]}"
         with pytest.raises(AddressInUseError, match=f"bind {taken}: "):
             sets.open(1, settings_of("127.0.0.1:0", f"unix:{path}", taken))
     assert not path.exists()
-    assert sets.of(0) == before
+    assert sets[0].all() == before
     assert os.listdir("/proc/self/fd") == descriptors
     sets.close()
 
@@ -108,10 +111,10 @@ def test_a_set_that_cannot_be_opened_leaves_nothing_of_itself(tmp_path: Path) ->
 def test_a_socket_of_an_overtaken_version_is_the_next_ones_too(tmp_path: Path) -> None:
     sets = opened("127.0.0.1:0")
     sets.open(1, settings_of(f"unix:{tmp_path}/s"))
-    (listener,) = sets.of(1)
+    (listener,) = sets[1].all()
     sets.open(2, settings_of(f"unix:{tmp_path}/s"))
     sets.keep({0, 2})
-    assert sets.of(2) == [listener]
+    assert sets[2].all() == [listener]
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(f"{tmp_path}/s")
     sets.close()
@@ -144,7 +147,7 @@ def test_somebody_elses_file_in_its_place_is_left_alone(tmp_path: Path) -> None:
 
 def test_other_options_reach_the_socket_that_stays_and_leave_it_with_their_version() -> None:
     sets = opened("127.0.0.1:0", tcp_keepidle=600, backlog=1)
-    (listener,) = sets.of(0)
+    (listener,) = sets[0].all()
 
     def option(name: int) -> int:
         return listener.socket.getsockopt(socket.IPPROTO_TCP, name)
@@ -153,7 +156,7 @@ def test_other_options_reach_the_socket_that_stays_and_leave_it_with_their_versi
     with socket.socket() as fresh:
         assert fresh.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == system
     sets.open(1, settings_of("127.0.0.1:0", tcp_keepidle=33, tcp_keepintvl=7, backlog=4))
-    assert sets.of(1) == [listener]
+    assert sets[1].all() == [listener]
     assert (option(socket.TCP_KEEPIDLE), option(socket.TCP_KEEPINTVL)) == (33, 7)
     assert has_backlog_of(listener, 4)
     sets.keep({0})
@@ -206,7 +209,7 @@ def test_a_wildcard_is_bound_over_an_address_of_ours_that_goes() -> None:
     port = free_port()
     sets = opened(f"127.0.0.1:{port}")
     sets.open(1, settings_of(f"0.0.0.0:{port}"))
-    (old,), (new,) = sets.of(0), sets.of(1)
+    (old,), (new,) = sets[0].all(), sets[1].all()
     with socket.create_connection(("127.0.0.1", port)):
         old.socket.accept()[0].close()
     for host in ("127.0.0.1", "0.0.0.0", "127.0.0.2"):
@@ -230,4 +233,34 @@ def test_a_descriptor_that_is_new_in_a_reload_is_refused() -> None:
     sets = opened("127.0.0.1:0")
     with pytest.raises(ConfigError, match="fd://0: a descriptor is inherited"):
         sets.open(1, settings_of("fd://0"))
+    sets.close()
+
+
+def test_each_server_has_its_own_listeners_and_options() -> None:
+    public = ServerSettings("public", Settings(bind=("127.0.0.1:0", "[::1]:0"), tcp_keepidle=50))
+    admin = ServerSettings("admin", Settings(bind=("127.0.0.2:0",), tcp_keepidle=70))
+    sets = ListenerSets(ListenerSet.open([public, admin], {}, 0, wait=print))
+    assert sets[0].of("public") + sets[0].of("admin") == sets[0].all()
+    idle = [
+        each.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) for each in sets[0].all()
+    ]
+    assert idle == [50, 50, 70]
+    sets.close()
+
+
+def test_an_address_may_go_over_to_another_server() -> None:
+    public, admin = (ServerSettings(name, Settings(bind=("127.0.0.1:0",))) for name in "pa")
+    sets = ListenerSets(ListenerSet.open([public], {}, 0, wait=print))
+    sets.open(1, [admin])
+    assert sets[1].of("a") == sets[0].of("p")
+    sets.close()
+
+
+def test_two_names_of_one_address_are_refused_in_a_reload_as_at_the_start() -> None:
+    port = free_port()
+    sets = opened(f"127.0.0.1:{port}")
+    with pytest.raises(
+        ConfigError, match=f"bind localhost:{port}: is the same as 127.0.0.1:{port}"
+    ):
+        sets.open(1, settings_of(f"127.0.0.1:{port}", f"localhost:{port}"))
     sets.close()

@@ -22,9 +22,11 @@ from wsgisrv.master.events import (
     Drain,
     Event,
     Exited,
+    FailReadiness,
     Halt,
     Kill,
     Measured,
+    Plan,
     Policy,
     ReloadFailed,
     ReloadRequested,
@@ -34,14 +36,17 @@ from wsgisrv.master.events import (
     Spawn,
     Spawned,
     SpawnFailed,
+    StopListening,
     StopRequested,
     Ticked,
+    Tuned,
 )
 from wsgisrv.master.member import Member, State
+from wsgisrv.master.plans import MOST_WORKERS
 from wsgisrv.master.recycling import reason_to_retire
 from wsgisrv.master.roster import SUSPENDED_SECONDS, Roster
 
-POLICY = Policy(version=0, workers=2, boot_timeout=60, worker_timeout=30, graceful_timeout=10)
+POLICY = Policy(workers=2, boot_timeout=60, worker_timeout=30, graceful_timeout=10)
 
 
 RECYCLING = dataclasses.replace(
@@ -50,17 +55,27 @@ RECYCLING = dataclasses.replace(
     max_requests_jitter=50,
     max_worker_lifetime=500,
     max_worker_rss_bytes=1000,
+    shutdown_delay=3,
 )
 
+ONE = dataclasses.replace(POLICY, workers=1)
+
+GROUPS = st.sampled_from(["", "admin", "extra"])
+
 Told = Spawn | Drain | Abort | Kill
+
+
+def plan(policy: Policy = POLICY, version: int = 0, **others: Policy) -> Plan:
+    """A plan of the group without a name, and ``others``."""
+    return Plan(version, {"": policy, **others})
 
 
 class Service:
     """A roster and the time, with the actions that it has wanted so far."""
 
-    def __init__(self, policy: Policy = POLICY) -> None:
+    def __init__(self, policy: Policy = POLICY, **others: Policy) -> None:
         self.now = 1000.0
-        self.roster = Roster(policy, self.now)
+        self.roster = Roster(Plan(0, {"": policy, **others}), self.now)
         self.actions: list[Action] = []
 
     def tell(self, *events: Event) -> list[Action]:
@@ -100,8 +115,8 @@ def died(worker_id: int, exit_code: int = 70) -> Exited:
     return Exited(worker_id, f"worker {worker_id} died", exit_code)
 
 
-def started(policy: Policy = POLICY) -> Service:
-    service = Service(policy)
+def started(policy: Policy = POLICY, **others: Policy) -> Service:
+    service = Service(policy, **others)
     assert Serving(1) in service.boot()
     return service
 
@@ -245,7 +260,7 @@ def test_worker_timeout_0_never_kills() -> None:
 
 def reload(service: Service, version: int = 1, workers: int = 2) -> list[Action]:
     return service.tell(
-        ReloadRequested(dataclasses.replace(POLICY, version=version, workers=workers))
+        ReloadRequested(plan(dataclasses.replace(POLICY, workers=workers), version))
     )
 
 
@@ -261,8 +276,9 @@ def test_a_new_worker_that_cannot_boot_keeps_the_old_generation() -> None:
     service = started()
     reload(service)
     service.tell(Spawned(3), BecameReady(3), Spawned(4))
-    assert service.tell(Exited(4, "no app", 78)) == [ReloadFailed(2, 1, "no app"), Kill(3)]
-    assert service.tell(died(3)) == []
+    wanted = service.tell(Exited(4, "no app", 78))
+    assert wanted == [ReloadFailed(2, 1, "no app"), Drain(3)]
+    assert service.tell(died(3, 0)) == []
     assert service.roster.generation == 1
     assert set(service.roster.workers()) == {1, 2}
 
@@ -300,7 +316,7 @@ def test_a_reload_takes_the_new_number_of_workers() -> None:
 
 def test_new_workers_have_the_new_boot_timeout() -> None:
     service = started()
-    new = dataclasses.replace(POLICY, version=1, boot_timeout=600)
+    new = plan(dataclasses.replace(POLICY, boot_timeout=600), version=1)
     wanted = service.tell(ReloadRequested(new))
     service.tell(*(Spawned(worker_id) for worker_id in ids(Spawn, wanted)))
     assert ids(Kill, service.pass_time(599)) == []
@@ -313,7 +329,7 @@ def test_new_workers_have_the_new_boot_timeout() -> None:
 def test_fewer_workers_during_a_reload_do_not_fail_it() -> None:
     service = started()
     reload(service)
-    assert ids(Kill, service.tell(ResizeRequested(-1))) == [4]
+    assert ids(Drain, service.tell(ResizeRequested(-1))) == [4, 2]
     assert service.tell(died(4)) == []
     assert Serving(2) in service.tell(Spawned(3), BecameReady(3))
 
@@ -334,7 +350,7 @@ def test_a_resize_during_a_reload_counts_from_each_generations_own_number() -> N
     assert [(a.generation, a.version) for a in more if isinstance(a, Spawn)] == [(1, 0), (2, 1)]
     service.boot(wanted)
     service.boot(more)
-    assert (service.roster.generation, service.roster.policy.workers) == (2, 5)
+    assert (service.roster.generation, service.roster.plan.groups[""].workers) == (2, 5)
 
 
 def test_a_resize_before_a_queued_reload_begins_is_not_lost() -> None:
@@ -354,7 +370,7 @@ def test_more_workers_are_spawned_and_fewer_drained_never_below_one() -> None:
     service.boot(wanted)
     assert ids(Drain, service.tell(ResizeRequested(-1))) == [3]
     assert ids(Drain, service.tell(ResizeRequested(-5))) == [2]
-    assert service.roster.policy.workers == 1
+    assert service.roster.plan.groups[""].workers == 1
 
 
 def test_a_number_of_workers_is_wanted_of_every_generation() -> None:
@@ -363,7 +379,7 @@ def test_a_number_of_workers_is_wanted_of_every_generation() -> None:
     more = service.tell(ScaleRequested(3))
     assert [(a.generation, a.version) for a in more if isinstance(a, Spawn)] == [(1, 0), (2, 1)]
     service.boot([*wanted, *more])
-    assert (service.roster.generation, service.roster.policy.workers) == (2, 3)
+    assert (service.roster.generation, service.roster.plan.groups[""].workers) == (2, 3)
 
 
 # Recycling
@@ -448,7 +464,8 @@ def test_the_jitter_spreads_workers_over_its_whole_range() -> None:
 
 def test_a_graceful_stop_drains_then_kills_at_graceful_timeout_then_halts() -> None:
     service = started()
-    assert service.tell(StopRequested(graceful=True)) == [Drain(1), Drain(2)]
+    wanted = service.tell(StopRequested(graceful=True))
+    assert wanted == [FailReadiness(), StopListening(), Drain(1), Drain(2)]
     assert service.tell(died(1, 0)) == []
     assert ids(Kill, service.pass_time(11)) == [2]
     assert service.tell(died(2)) == [Halt(0, "")]
@@ -460,11 +477,210 @@ def test_a_stop_now_kills_even_what_drains() -> None:
     assert ids(Kill, service.tell(StopRequested(graceful=False))) == [1, 2]
 
 
-def test_a_stop_during_the_start_kills_what_boots() -> None:
+def test_a_stop_during_the_start_drains_what_boots_for_it_may_be_ready_by_now() -> None:
     service = Service()
     service.tell(Ticked(), Spawned(1), Spawned(2))
-    assert ids(Kill, service.tell(StopRequested(graceful=True))) == [1, 2]
+    assert ids(Drain, service.tell(StopRequested(graceful=True))) == [1, 2]
+    assert service.tell(BecameReady(1), died(1), died(2)) == [Halt(0, "")]
+
+
+def test_a_worker_that_boots_on_although_it_is_not_wanted_is_killed_in_time() -> None:
+    service = Service()
+    service.tell(Ticked(), Spawned(1), Spawned(2), StopRequested(graceful=True))
+    assert ids(Kill, service.pass_time(11)) == [1, 2]
+
+
+# Stop after shutdown_delay
+
+LEAVING = dataclasses.replace(POLICY, shutdown_delay=5)
+
+
+def leaving(policy: Policy = LEAVING, *, lives: float = 60) -> Service:
+    """A service that was told to stop and waits, its workers so old."""
+    service = started(policy)
+    service.pass_time(lives)
+    wanted = service.tell(StopRequested(graceful=True))
+    assert wanted[0] == FailReadiness()
+    assert not [a for a in wanted if isinstance(a, Drain | Kill | StopListening | Halt)]
+    return service
+
+
+def test_a_graceful_stop_fails_readiness_at_once_and_drains_after_shutdown_delay() -> None:
+    service = leaving()
+    assert service.pass_time(4.9) == []
+    wanted = service.pass_time(0.2)
+    assert wanted == [Announce("info", "draining"), StopListening(), Drain(1), Drain(2)]
+    assert ids(Kill, service.pass_time(9.9)) == []
+    assert ids(Kill, service.pass_time(1)) == [1, 2]
     assert service.tell(died(1), died(2)) == [Halt(0, "")]
+
+
+def test_the_master_wakes_when_shutdown_delay_is_over() -> None:
+    service = leaving(dataclasses.replace(LEAVING, shutdown_delay=0.3))
+    assert service.roster.next_deadline(service.now) == pytest.approx(service.now + 0.3)
+
+
+def test_a_worker_that_dies_during_shutdown_delay_is_replaced_and_drains_with_the_others() -> None:
+    service = leaving()
+    assert ids(Spawn, service.tell(died(1))) == [3]
+    service.tell(Spawned(3), BecameReady(3))
+    assert ids(Drain, service.pass_time(5)) == [2, 3]
+
+
+def test_a_replacement_that_is_not_ready_when_shutdown_delay_ends_is_drained_too() -> None:
+    service = leaving()
+    service.tell(died(1), Spawned(3))
+    assert ids(Drain, service.pass_time(5)) == [2, 3]
+
+
+def test_a_worker_that_hangs_during_shutdown_delay_is_replaced() -> None:
+    service = leaving(dataclasses.replace(LEAVING, shutdown_delay=100))
+    assert ids(Abort, service.pass_time(31, beating=False)) == [1, 2]
+    assert ids(Spawn, service.tell(died(1))) == [3]
+
+
+def test_workers_that_all_die_in_a_crash_loop_during_shutdown_delay_end_with_it() -> None:
+    service = leaving(lives=0)
+    dying = [1, 2]
+    while service.roster.drains_at is not None:
+        service.tell(*map(died, dying))
+        wanted = service.pass_time(0.5)
+        dying = ids(Spawn, wanted)
+    assert not dying
+    assert [*wanted, *service.tell(*map(died, service.roster.workers()))][-1] == Halt(0, "")
+
+
+def test_during_shutdown_delay_nothing_is_reloaded_resized_or_recycled() -> None:
+    service = leaving(dataclasses.replace(LEAVING, max_requests=10))
+    reload(service)
+    service.tell(ResizeRequested(1), ScaleRequested(5), Measured(1, 100, 0))
+    assert service.pass_time(4) == []
+
+
+def test_a_start_that_completes_during_shutdown_delay_is_not_announced() -> None:
+    service = Service(LEAVING)
+    service.tell(Ticked(), Spawned(1), BecameReady(1), Spawned(2))
+    service.tell(StopRequested(graceful=True))
+    assert service.roster.drains_at is not None
+    assert service.tell(BecameReady(2)) == []
+
+
+def test_a_second_graceful_stop_does_not_begin_shutdown_delay_anew() -> None:
+    service = leaving()
+    service.pass_time(4)
+    assert service.tell(StopRequested(graceful=True)) == []
+    assert ids(Drain, service.pass_time(1)) == [1, 2]
+
+
+def test_a_stop_now_during_shutdown_delay_kills_at_once() -> None:
+    service = leaving()
+    assert service.tell(StopRequested(graceful=False)) == [Kill(1), Kill(2)]
+
+
+def test_a_stop_during_a_reload_lets_the_old_generation_serve_through_shutdown_delay() -> None:
+    service = started(LEAVING)
+    reload(service)
+    service.tell(Spawned(3), BecameReady(3), Spawned(4))
+    assert ids(Drain, service.tell(StopRequested(graceful=True))) == [4, 3]
+    assert ids(Drain, service.pass_time(5)) == [1, 2]
+
+
+def test_a_service_that_never_served_does_not_wait_for_shutdown_delay() -> None:
+    service = Service(LEAVING)
+    service.tell(Ticked(), Spawned(1), Spawned(2))
+    assert ids(Drain, service.tell(StopRequested(graceful=True))) == [1, 2]
+
+
+def test_a_master_that_hands_over_neither_waits_nor_fails_readiness() -> None:
+    service = started(LEAVING)
+    wanted = service.tell(StopRequested(graceful=True, is_handover=True))
+    assert wanted == [StopListening(), Drain(1), Drain(2)]
+
+
+# Groups
+
+
+def test_each_group_has_its_own_number_of_workers() -> None:
+    service = Service(POLICY, admin=ONE)
+    wanted = service.tell(Ticked())
+    assert wanted == [Spawn(1, 1, 0), Spawn(2, 1, 0), Spawn(3, 1, 0, "admin")]
+    assert Serving(1) not in service.boot(wanted[:2])
+    assert Serving(1) in service.boot(wanted[2:])
+
+
+def test_a_group_that_cannot_begin_ends_the_start_and_lets_the_others_finish() -> None:
+    service = Service(POLICY, admin=ONE)
+    service.boot(service.tell(Ticked())[:2])
+    service.tell(Spawned(3))
+    wanted = service.tell(Exited(3, "admin: no app", 78))
+    assert (ids(Drain, wanted), ids(Kill, wanted), ids(Spawn, wanted)) == ([1, 2], [], [])
+    assert service.tell(died(1, 0), died(2, 0))[-1] == Halt(78, "admin: no app")
+
+
+def test_a_reload_switches_only_when_every_worker_of_every_group_is_ready() -> None:
+    service = started(POLICY, admin=ONE)
+    wanted = service.tell(ReloadRequested(plan(version=1, admin=ONE)))
+    assert [(a.group, a.version) for a in wanted if isinstance(a, Spawn)] == [
+        ("", 1), ("", 1), ("admin", 1),
+    ]  # fmt: skip
+    assert ids(Drain, service.tell(BecameReady(4), BecameReady(5))) == []
+    assert ids(Drain, service.tell(BecameReady(6))) == [1, 2, 3]
+
+
+def test_a_group_that_cannot_boot_fails_the_reload_of_all() -> None:
+    service = started(POLICY, admin=ONE)
+    service.tell(ReloadRequested(plan(version=1, admin=ONE)), BecameReady(4), BecameReady(5))
+    wanted = service.tell(Exited(6, "no app", 78))
+    assert wanted == [ReloadFailed(2, 1, "no app"), Drain(5), Drain(4)]
+
+
+def test_a_reload_may_bring_groups_and_take_others_away() -> None:
+    service = started(POLICY, admin=ONE)
+    wanted = service.tell(ReloadRequested(Plan(1, {"extra": ONE})))
+    assert [a.group for a in wanted if isinstance(a, Spawn)] == ["extra"]
+    assert ids(Drain, service.boot(wanted)) == [1, 2, 3]
+    service.tell(*(died(worker_id, 0) for worker_id in (1, 2)))
+    assert ids(Kill, service.pass_time(POLICY.graceful_timeout + 1)) == [3]
+    assert ids(Spawn, service.tell(died(3))) == []
+
+
+def test_a_crash_loop_in_one_group_does_not_delay_another() -> None:
+    service = started(POLICY, admin=ONE)
+    assert ids(Spawn, service.tell(died(3))) == []
+    assert ids(Spawn, service.pass_time(POLICY.worker_timeout / 2)) == [4]
+    service.tell(BecameReady(4), died(4))
+    assert [a.group for a in service.tell(died(1)) if isinstance(a, Spawn)] == [""]
+
+
+def test_groups_are_resized_by_themselves_and_a_group_that_is_not_there_is_none() -> None:
+    service = started(POLICY, admin=ONE)
+    wanted = service.tell(ScaleRequested(2, "admin"))
+    assert wanted == [Announce("info", "workers wanted of admin: 2"), Spawn(4, 1, 0, "admin")]
+    assert service.tell(ResizeRequested(1, "extra")) == []
+    service.tell(ScaleRequested(256, "admin"))
+    assert sum(each.workers for each in service.roster.plan.groups.values()) == MOST_WORKERS
+
+
+def test_each_group_is_recycled_by_itself() -> None:
+    recycled = dataclasses.replace(ONE, max_requests=10)
+    service = started(recycled, admin=recycled)
+    assert ids(Spawn, service.tell(Measured(1, 10, 0), Measured(2, 10, 0))) == [3, 4]
+    assert ids(Drain, service.tell(BecameReady(4))) == [2]
+
+
+def test_what_is_tuned_holds_at_once_for_workers_that_serve_and_their_number_stays() -> None:
+    service = started()
+    tuned = dataclasses.replace(POLICY, workers=7, worker_timeout=5)
+    assert service.tell(Tuned({"": tuned})) == []
+    assert service.roster.plan.groups[""].workers == POLICY.workers
+    assert ids(Abort, service.pass_time(5.5, beating=False)) == [1, 2]
+
+
+def test_what_is_tuned_during_a_reload_holds_for_both_generations() -> None:
+    service = started()
+    reload(service)
+    service.tell(Tuned({"": dataclasses.replace(POLICY, boot_timeout=3)}))
+    assert ids(Kill, service.pass_time(4)) == [3, 4]
 
 
 # Random histories
@@ -475,10 +691,11 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.service = Service(RECYCLING)
+        self.service = Service(RECYCLING, admin=RECYCLING)
+        self.to_tell: list[Event] = []
         self.alive: set[int] = set()
         self.told: set[int] = set()
-        self.generation_of: dict[int, int] = {}
+        self.place_of: dict[int, tuple[int, str]] = {}  # generation and group
         self.ready: set[int] = set()
         self.version = 0
         self.stopping = False
@@ -488,25 +705,29 @@ class Histories(RuleBasedStateMachine):
         self.do(Ticked())
 
     def do(self, *events: Event) -> None:
-        for event in events:
+        """Tells the events, and then what comes up while the actions are carried out."""
+        self.to_tell += events
+        while self.to_tell:
             before = set(self.ready)
             self.sound = False  # until every check has passed: teardown must not hide the first
-            for action in self.service.tell(event):
+            for action in self.service.tell(self.to_tell.pop(0)):
                 self.check(action, before)
             self.sound = True
 
     def check(self, action: Action, ready: set[int]) -> None:
         match action:
-            case Spawn(worker_id, generation):
-                assert not self.stopping
-                assert worker_id not in self.generation_of
-                self.generation_of[worker_id] = generation
+            case Spawn(worker_id, generation, _, group):
+                assert not self.is_ending
+                assert worker_id not in self.place_of
+                self.place_of[worker_id] = generation, group
                 self.alive.add(worker_id)
                 self.beat_at[worker_id] = self.service.now
-                self.service.tell(Spawned(worker_id))
+                self.to_tell.append(Spawned(worker_id))
             case Drain(worker_id):
-                assert worker_id in self.alive & ready
-                assert self.stopping or self.may_be_drained(self.generation_of[worker_id])
+                assert worker_id in self.alive
+                boots = worker_id not in ready
+                place = self.place_of[worker_id]
+                assert boots or self.is_ending or self.may_be_drained(*place)
                 self.told.add(worker_id)
             case Abort(worker_id):
                 self.told.add(worker_id)
@@ -520,19 +741,29 @@ class Histories(RuleBasedStateMachine):
                 assert not self.alive
                 self.halted = True
             case Serving(generation):
-                wanted = self.service.roster.policy.workers
                 assert generation == self.service.roster.generation
-                serving = {w for w in self.ready if self.generation_of[w] == generation}
-                assert len(serving & self.alive) >= wanted
+                assert self.is_complete(self.ready & self.alive)
 
-    def may_be_drained(self, generation: int) -> bool:
+    @property
+    def is_ending(self) -> bool:
+        return self.stopping and self.service.roster.drains_at is None
+
+    def is_complete(self, serving: set[int]) -> bool:
+        """Whether every group of the generation that serves has enough of these workers."""
+        roster = self.service.roster
+        return all(
+            sum(self.place_of[w] == (roster.generation, group) for w in serving) >= policy.workers
+            for group, policy in roster.plan.groups.items()
+        )
+
+    def may_be_drained(self, generation: int, group: str) -> bool:
         """Whether enough others of a generation that serves are ready, or go on to serve."""
         roster = self.service.roster
         going_on = self.alive & self.ready - self.told
-        serving = {w for w in going_on if self.generation_of[w] == roster.generation}
         if generation < roster.generation:
-            return len(serving) >= roster.policy.workers
-        return len(serving) > roster._wanted(generation) or generation > roster.generation
+            return self.is_complete(going_on)
+        serving = sum(self.place_of[w] == (roster.generation, group) for w in going_on)
+        return serving > roster._wanted(generation, group) or generation > roster.generation
 
     @precondition(lambda self: self.alive - self.ready)
     @rule(data=st.data())
@@ -560,20 +791,27 @@ class Histories(RuleBasedStateMachine):
                     self.do(Beat(worker_id, self.service.now))
             self.do(Ticked())
 
-    @rule(workers=st.integers(1, 4))
-    def reload(self, workers: int) -> None:
+    @rule(groups=st.dictionaries(GROUPS, st.integers(1, 3), min_size=1))
+    def reload(self, groups: dict[str, int]) -> None:
         self.version += 1
-        self.do(
-            ReloadRequested(dataclasses.replace(RECYCLING, version=self.version, workers=workers))
-        )
+        policies = {
+            name: dataclasses.replace(RECYCLING, workers=workers)
+            for name, workers in groups.items()
+        }
+        self.do(ReloadRequested(Plan(self.version, policies)))
 
-    @rule(by=st.sampled_from([-1, 1]))
-    def resize(self, by: int) -> None:
-        self.do(ResizeRequested(by))
+    @rule(by=st.sampled_from([-1, 1]), group=GROUPS)
+    def resize(self, by: int, group: str) -> None:
+        self.do(ResizeRequested(by, group))
 
-    @rule(workers=st.integers(1, 4))
-    def scale(self, workers: int) -> None:
-        self.do(ScaleRequested(workers))
+    @rule(workers=st.integers(1, 4), group=GROUPS)
+    def scale(self, workers: int, group: str) -> None:
+        self.do(ScaleRequested(workers, group))
+
+    @rule(group=GROUPS, lifetime=st.sampled_from([500, 600]))
+    def tune(self, group: str, lifetime: float) -> None:
+        tuned = dataclasses.replace(RECYCLING, workers=9, max_worker_lifetime=lifetime)
+        self.do(Tuned({group: tuned}))
 
     @precondition(lambda self: self.alive)
     @rule(data=st.data(), requests=st.integers(0, 300), rss_bytes=st.integers(0, 2000))
@@ -592,15 +830,15 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def no_generation_has_more_workers_that_may_go_on_than_wanted(self) -> None:
-        for generation in set(self.generation_of.values()):
-            going_on = {w for w in self.alive - self.told if self.generation_of[w] == generation}
-            spare = self.service.roster._spare(generation)
-            assert len(going_on) <= self.service.roster._wanted(generation) + spare
+        roster = self.service.roster
+        for place in set(self.place_of.values()):
+            going_on = {w for w in self.alive - self.told if self.place_of[w] == place}
+            assert len(going_on) <= roster._wanted(*place) + roster._workers.spare(*place)
 
     @invariant()
-    def workers_are_recycled_one_at_a_time(self) -> None:
-        generations = set(self.generation_of.values())
-        assert sum(map(self.service.roster._spare, generations)) <= 1
+    def workers_of_a_group_are_recycled_one_at_a_time(self) -> None:
+        for place in set(self.place_of.values()):
+            assert self.service.roster._workers.spare(*place) <= 1
 
     def teardown(self) -> None:
         """However it went, a stop ends it: everybody is told, and when all are gone it halts."""

@@ -7,7 +7,7 @@ import io
 import os
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -58,6 +58,9 @@ class Hub:
 
 class Server:
     """As much of a server as accepting asks."""
+
+    label = ""
+    shared_environ: ClassVar[dict[str, Any]] = {}
 
     def __init__(self) -> None:
         self.hub = Hub()

@@ -1,0 +1,1 @@
+"""The demo held to its own OpenAPI document, by schemathesis."""

@@ -1,0 +1,132 @@
+"""``wsgisrv check``: all that is wrong, at once, with the exit code of serve, and nobody disturbed."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.control import wsgisrv
+from tests.support.server import run
+
+PASTE = "[app:main]\npaste.app_factory = tests.apps.{}:factory\napp = hello\n"
+
+
+@pytest.fixture
+def ini(tmp_path: Path) -> str:
+    path = tmp_path / "api-paste.ini"
+    path.write_text(PASTE.format("basic"))
+    return str(path)
+
+
+def checked(*args: str, code: int = 0) -> Any:
+    """Runs the command with --json and returns its document."""
+    done = wsgisrv("check", *args, "--json")
+    assert (done.returncode, done.stderr) == (code, "")
+    return json.loads(done.stdout)
+
+
+def free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_what_would_serve_is_said_with_exit_code_0(ini: str) -> None:
+    done = wsgisrv("check", ini, "--bind", "127.0.0.1:0", "--workers", "3", "--cpu-workers", "2")
+    assert (done.returncode, done.stderr) == (0, "")
+    app, workers, address, last = done.stdout.splitlines()
+    assert app.startswith(f"app: {ini}, section main, loaded in ")
+    assert workers == "workers: 3, 2 helper processes"
+    assert address == "address: 127.0.0.1:0, free"
+    assert last == "all is well"
+
+
+def test_everything_that_is_wrong_is_said_at_once(ini: str, tmp_path: Path) -> None:
+    Path(ini).write_text(PASTE.format("fails_to_import"))
+    found = checked(
+        ini, "--bind", "nonsense", "--bind", f"unix:{ini}", "--tls-certificate", str(tmp_path),
+        code=78,
+    )  # fmt: skip
+    texts = [problem["text"] for problem in found["problems"]]
+    assert len(texts) == 4
+    assert sum("fails_to_import" in text for text in texts) == 1
+    assert not found["ok"]
+
+
+def test_an_address_in_use_is_said_with_who_has_it_and_the_service_is_not_disturbed(
+    ini: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "api.sock"
+    address = free_address()
+    with run(
+        ["serve", ini, "--bind", address, "--bind", f"unix:{path}", "--workers", "1"]
+    ) as server:
+        server.wait_ready()
+        before = path.stat().st_ino
+        found = checked(ini, "--bind", address, "--bind", f"unix:{path}", code=69)
+        assert [each["state"] for each in found["addresses"]] == ["in use", "in use"]
+        for each in found["addresses"]:
+            assert each["owner"].startswith(f"pid {server.pid} (")
+            assert each["owner"].endswith("and 1 more")
+        assert path.stat().st_ino == before
+        log = server.log
+    assert "ERROR" not in log
+
+
+def test_a_port_that_a_service_shares_is_no_error_with_reuse_port(ini: str) -> None:
+    address = free_address()
+    command = ["serve", ini, "--bind", address, "--workers", "1", "--reuse-port"]
+    with run(command) as server:
+        server.wait_ready()
+        assert checked(ini, "--bind", address, "--reuse-port")["addresses"][0]["state"] == "in use"
+        checked(ini, "--bind", address, code=69)
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "text"),
+    [
+        ([], 2, "nothing to check: name a paste file"),
+        (["/nowhere.ini", "--workers", "many"], 2, "--workers many: allowed is a whole number"),
+        (["/nowhere.ini", "--config-file", "/nowhere.conf"], 78, "no such configuration file"),
+    ],
+)
+def test_options_that_cannot_be_read_are_one_line(args: list[str], code: int, text: str) -> None:
+    done = wsgisrv("check", *args)
+    assert (done.returncode, done.stdout) == (code, "")
+    (line,) = done.stderr.splitlines()
+    assert text in line
+
+
+def test_an_app_that_never_loads_is_given_up_at_boot_timeout(ini: str, tmp_path: Path) -> None:
+    module = tmp_path / "slow_to_load.py"
+    module.write_text("import time\ntime.sleep(600)\n")
+    Path(ini).write_text("[app:main]\npaste.app_factory = slow_to_load:factory\n")
+    done = wsgisrv(
+        "check", ini, "--bind", "127.0.0.1:0", "--boot-timeout", "0.5",
+        env={"PYTHONPATH": f"{Path(__file__).parents[2]}:{tmp_path}"},
+    )  # fmt: skip
+    assert done.returncode == 70
+    assert "the app was not loaded in 0.5 s (boot_timeout)" in done.stdout
+
+
+def test_imports_names_what_blocks_and_what_serves_instead(ini: str) -> None:
+    Path(ini).write_text(PASTE.format("blocking").replace("app = hello", "app = spins"))
+    found = checked(ini, "--bind", "127.0.0.1:0", "--imports")["app"]["imports"]
+    said = {(each["module"], each["found"]): each["remedy"] for each in found}
+    assert "wsgisrv.blocking.dbapi" in said["sqlite3", "is loaded"]
+    sleep = ("tests.apps.blocking", "has native_sleep, the time.sleep() of before the patching")
+    assert "import time" in said[sleep]
+    kinds = {what for module, what in said if module == "tests.apps.blocking"}
+    assert kinds == {
+        sleep[1],
+        "has NATIVE_LOCK, a lock of before the patching",
+        "has NATIVE_SOCKET, a socket of before the patching",
+    }
+
+
+def test_imports_of_an_app_that_blocks_nothing_are_none(ini: str) -> None:
+    done = wsgisrv("check", ini, "--bind", "127.0.0.1:0", "--imports")
+    assert "imports: nothing that is known to block" in done.stdout.splitlines()

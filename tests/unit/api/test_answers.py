@@ -1,0 +1,334 @@
+"""Media types, files, faults of both kinds, languages, preconditions and trailing slashes."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from webob import exc
+
+from wsgisrv import api
+from wsgisrv.api.testing import Client
+from wsgisrv.errors import ConfigError
+
+NAMED = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}},
+    "additionalProperties": False,
+}
+
+
+class Translated:
+    """A message as oslo.i18n makes them."""
+
+    def __init__(self, **texts: str) -> None:
+        self.texts = texts
+
+    def __str__(self) -> str:
+        return self.texts["en"]
+
+    def translation(self, locale: str) -> str:
+        return self.texts.get(locale, str(self))
+
+
+class Things:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.state = {"n": 1}
+
+    def file(self, request: api.Request) -> Any:
+        return api.File(self.path, download_as="a \u00e9.txt")
+
+    def opened(self, request: api.Request) -> Any:
+        return self.path.open("rb")
+
+    def in_memory(self, request: api.Request) -> Any:
+        return io.BytesIO(b"abc")
+
+    def no_file(self, request: api.Request) -> Any:
+        return api.File("/nowhere/at/all")
+
+    def echo(self, request: api.Request, body: Any) -> Any:
+        return {"was": body}
+
+    def many(self, request: api.Request) -> Any:
+        raise api.InvalidFields({"/a/b": "is wrong", "?c": "is not known", "": "is empty"})
+
+    def later(self, request: api.Request) -> Any:
+        message = Translated(en="later", de="sp\u00e4ter", pt_BR="depois")
+        raise exc.HTTPServiceUnavailable(message, headers={"Retry-After": "7"})
+
+    def bug(self, request: api.Request) -> Any:
+        raise RuntimeError("swordfish")
+
+    def show(self, request: api.Request) -> Any:
+        request.check_etag(api.etag_of(self.state))
+        return self.state
+
+    def change(self, request: api.Request) -> Any:
+        request.check_etag(api.etag_of(self.state))
+        self.state = {"n": self.state["n"] + 1}
+        return self.state
+
+    @api.returns(NAMED)
+    def right(self, request: api.Request) -> Any:
+        return {"name": "x"}
+
+    @api.returns(NAMED)
+    def wrong(self, request: api.Request) -> Any:
+        return {"name": 1, "secret": 2}
+
+
+def make(tmp_path: Path, **more: Any) -> Client:
+    (tmp_path / "file.txt").write_bytes(b"0123456789")
+    things = Things(tmp_path / "file.txt")
+    router = api.Router()
+    for name in [
+        "file",
+        "opened",
+        "in_memory",
+        "no_file",
+        "many",
+        "later",
+        "bug",
+        "show",
+        "right",
+        "wrong",
+    ]:
+        router.connect(f"/{name}", controller=things, action=name, methods=["GET"])
+    router.connect("/echo", controller=things, action="echo", methods=["POST"])
+    router.connect("/show", controller=things, action="change", methods=["PUT"])
+    return Client(api.API(router, **more))
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Client:
+    return make(tmp_path)
+
+
+# Results
+
+
+def test_a_file_is_sent_with_its_length_type_and_name(client: Client) -> None:
+    response = client.get("/file")
+    assert (response.body, response.content_type) == (b"0123456789", "text/plain")
+    assert response.headers["Content-Length"] == "10"
+    assert response.headers["Content-Disposition"] == "attachment; filename*=UTF-8''a%20%C3%A9.txt"
+    assert response.headers["Last-Modified"].endswith("GMT")
+    assert client.head("/file").headers["Content-Length"] == "10"
+    assert client.get("/opened").headers["Content-Length"] == "10"
+    assert client.get("/in_memory").body == b"abc"
+
+
+def test_a_file_goes_through_the_servers_wrapper(client: Client) -> None:
+    wrapped: list[Any] = []
+
+    def wrapper(file: Any, size: int) -> Any:
+        wrapped.append(file)
+        return iter([file.read()])
+
+    client.get("/opened", extra_environ={"wsgi.file_wrapper": wrapper})
+    wrapped[0].close()
+
+
+def test_a_file_that_is_not_there_is_a_fault(client: Client) -> None:
+    client.errors(client.get("/no_file", status=500))
+
+
+# Media types
+
+
+def test_a_body_of_another_media_type_is_415_and_says_which_there_are(client: Client) -> None:
+    response = client.post("/echo", b"<a/>", content_type="text/xml", status=415)
+    assert client.errors(response) == ["the body has to be application/json, in UTF-8"]
+    assert response.headers["Accept"] == "application/json"
+
+
+class _Point:
+    def __init__(self, found: Any) -> None:
+        self.found = found
+
+    def load(self) -> Any:
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+def plug(monkeypatch: pytest.MonkeyPatch, found: Any) -> None:
+    def entry_points(*, group: str, name: str) -> list[_Point]:
+        is_it = (group, name) == ("wsgisrv.api.media_types", "application/x-text")
+        return [_Point(found)] if is_it else []
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
+
+
+def load_text(body: bytes) -> Any:
+    if b"!" in body:
+        raise ValueError("it may not shout")
+    return body.decode()
+
+
+def test_a_media_type_is_plugged_in_by_entry_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = api.MediaType("application/x-text", load_text, lambda value: repr(value).encode())
+    plug(monkeypatch, text)
+    client = make(tmp_path, media_types=("application/json", "application/x-text"))
+    sent = client.post("/echo", b"hello", content_type="application/x-text")
+    assert sent.json == {"was": "hello"}
+    wanted = client.post_json("/echo", [1], headers={"Accept": "application/x-text"})
+    assert (wanted.content_type, wanted.body) == ("application/x-text", b"{'was': [1]}")
+    better = {"Accept": "application/json;q=0.5, application/x-text;q=0.6"}
+    assert client.post_json("/echo", [1], headers=better).content_type == "application/x-text"
+    shouted = client.post("/echo", b"a!", content_type="application/x-text", status=400)
+    assert client.errors(shouted) == ["the body is not application/x-text: it may not shout"]
+    refused = client.post_json("/echo", 1, headers={"Accept": "text/html"}, status=406)
+    assert "application/json or application/x-text" in client.errors(refused)[0]
+    client.post("/echo", b"", content_type="image/png", status=415)
+
+
+@pytest.mark.parametrize("found", [None, "no media type", ImportError("no such module")])
+def test_a_media_type_that_is_none_fails_at_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: Any
+) -> None:
+    if found is not None:
+        plug(monkeypatch, found)
+    with pytest.raises(ConfigError, match="application/x-text"):
+        make(tmp_path, media_types=("application/x-text",))
+
+
+def test_json_lines_alone_are_acceptable(client: Client) -> None:
+    client.get("/right", headers={"Accept": "application/jsonl"}, status=200)
+
+
+# Faults
+
+
+def test_problem_json_is_for_clients_that_ask(client: Client) -> None:
+    response = client.get("/many", headers={"Accept": "application/problem+json"}, status=400)
+    assert response.content_type == "application/problem+json"
+    problem = response.json
+    assert (problem["status"], problem["title"]) == (400, "Bad Request")
+    assert problem["request_id"] == response.headers["X-OpenStack-Request-ID"]
+    assert problem["errors"] == [
+        {"detail": "is wrong", "pointer": "#/a/b"},
+        {"detail": "is not known", "parameter": "c"},
+        {"detail": "is empty", "pointer": "#"},
+    ]
+    both = {"Accept": "application/json, application/problem+json;q=0.5"}
+    assert client.get("/many", headers=both, status=400).content_type == "application/json"
+
+
+def test_problem_json_may_be_the_default(tmp_path: Path) -> None:
+    client = make(tmp_path, problem_json=True)
+    assert client.get("/many", status=400).content_type == "application/problem+json"
+    asked = client.get("/many", headers={"Accept": "application/json"}, status=400)
+    assert asked.content_type == "application/json"
+    assert client.get("/bug", status=500).json["detail"].startswith("the server failed")
+
+
+@pytest.mark.parametrize(
+    ("languages", "header", "detail", "said"),
+    [
+        (["de", "pt_BR"], "de-AT, en;q=0.5", "sp\u00e4ter", "de"),
+        (["de", "pt_BR"], "pt-BR", "depois", "pt-BR"),
+        (["de", "pt_BR"], "fr", "later", None),
+        (["de", "pt_BR"], "", "later", None),
+        ([], "de", "later", None),
+    ],
+)
+def test_messages_are_translated_for_the_client(
+    tmp_path: Path, languages: list[str], header: str, detail: str, said: str | None
+) -> None:
+    client = make(tmp_path, languages=languages)
+    response = client.get("/later", headers={"Accept-Language": header}, status=503)
+    assert client.errors(response) == [detail]
+    assert response.headers.get("Content-Language") == said
+    assert response.headers["Retry-After"] == "7"
+
+
+def test_oslo_i18n_messages_are_translated(tmp_path: Path) -> None:
+    message = pytest.importorskip("oslo_i18n._message").Message("plain", domain="none")
+    router = api.Router()
+
+    class Refusing:
+        def index(self, request: api.Request) -> Any:
+            raise exc.HTTPConflict(message)
+
+    router.connect("/", controller=Refusing(), action="index", methods=["GET"])
+    client = Client(api.API(router, languages=["de"]))
+    assert client.errors(
+        client.get("/", headers={"Accept-Language": "de"}, status=409)
+    ) == ["plain"]  # fmt: skip
+
+
+# Results and their schemas
+
+
+def test_a_result_that_breaks_its_schema_is_logged_or_500(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make(tmp_path).get("/right")
+    assert not caplog.records
+    make(tmp_path).get("/wrong", status=200)
+    assert "the result of Things.wrong" in caplog.text
+    assert "/secret: is not known; there are name" in caplog.text
+    caplog.clear()
+    response = make(tmp_path, result_errors="fail").get("/wrong", status=500)
+    assert "secret" not in response.text
+    assert caplog.records[0].levelno == logging.ERROR
+    caplog.clear()
+    make(tmp_path, result_errors="ignore").get("/wrong", status=200)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("option", ["result_errors", "trailing_slash"])
+def test_a_wrong_option_fails_at_start(tmp_path: Path, option: str) -> None:
+    with pytest.raises(ConfigError, match=f"{option} is one of"):
+        make(tmp_path, **{option: "sometimes"})
+
+
+# Preconditions
+
+
+def test_a_reader_who_has_it_gets_304(client: Client) -> None:
+    tag = client.get("/show").headers["ETag"]
+    for header in (tag, f'"x", W/{tag}', "*"):
+        response = client.get("/show", headers={"If-None-Match": header}, status=304)
+        assert (response.headers["ETag"], response.body) == (tag, b"")
+    client.get("/show", headers={"If-None-Match": '"x"'}, status=200)
+
+
+def test_a_writer_who_has_seen_another_state_gets_412(client: Client) -> None:
+    tag = client.get("/show").headers["ETag"]
+    client.put_json("/show", {}, headers={"If-Match": tag}, status=200)
+    refused = client.put_json("/show", {}, headers={"If-Match": tag}, status=412)
+    assert "If-Match" in client.errors(refused)[0]
+    now = client.get("/show").headers["ETag"]
+    client.put_json("/show", {}, headers={"If-Match": f"W/{now}"}, status=412)
+    client.put_json("/show", {}, headers={"If-None-Match": "*"}, status=412)
+    client.put_json("/show", {}, headers={"If-Match": "*"}, status=200)
+    client.put_json("/show", {}, status=200)
+
+
+@pytest.mark.parametrize("header", ["x", '"a" "b"', "", '"a",', '"' + "a" * 5000])
+def test_a_malformed_precondition_is_400(client: Client, header: str) -> None:
+    client.put_json("/show", {}, headers={"If-Match": header}, status=400)
+
+
+# Slashes
+
+
+@pytest.mark.parametrize(("rule", "status"), [("strict", 404), ("ignore", 200), ("redirect", 308)])
+def test_a_trailing_slash_is_what_the_option_says(tmp_path: Path, rule: str, status: int) -> None:
+    client = make(tmp_path, trailing_slash=rule)
+    response = client.get("/right/?a=b", status=status)
+    if status == 308:
+        assert response.headers["Location"] == "http://localhost/right?a=b"
+    client.get("/right//", status=404)
+    client.get("//elsewhere.example/", status=404)
+    client.get("/nothing/", status=404)

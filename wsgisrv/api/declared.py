@@ -1,0 +1,229 @@
+"""What is declared beside an action, by decorators: status, versions, schemas, hooks.
+
+Rules: decorators only note; the resolver reads the notes at start and refuses what makes no sense, with
+file and line. A decorated function stays a plain function, so the order of decorators does not matter.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from wsgisrv.api.pagination import Collection
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_DECLARED = "wsgisrv_declared"
+
+Before = Callable[[Any, Mapping[str, Any]], None]
+"""A hook before an action: gets the request and the path arguments; to refuse, it raises."""
+
+Around = Callable[[Any, Mapping[str, Any]], AbstractContextManager[Any]]
+"""A hook around an action: its context is left when the action has returned or raised."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Span:
+    """From one microversion to another, both within; "" is the first or the last that the API has.
+
+    Args:
+        place: ``file:line`` of the declaration.
+    """
+
+    first: str
+    last: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.first or 'the first'} to {self.last or 'the last'}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DeclaredSchema:
+    """A JSON Schema and the microversions in which it holds."""
+
+    schema: Mapping[str, Any]
+    span: Span
+
+
+@dataclasses.dataclass(slots=True)
+class Declared:
+    """The notes on one function."""
+
+    status: int = 0
+    location: str = ""
+    span: Span | None = None
+    implements: str = ""
+    sub_action: str = ""
+    bodies: list[DeclaredSchema] = dataclasses.field(default_factory=list)
+    queries: list[DeclaredSchema] = dataclasses.field(default_factory=list)
+    responses: list[DeclaredSchema] = dataclasses.field(default_factory=list)
+    before: list[Before | str] = dataclasses.field(default_factory=list)
+    around: list[Around | str] = dataclasses.field(default_factory=list)
+    rules: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    collections: list[tuple[Collection, Span]] = dataclasses.field(default_factory=list)
+    answers: dict[int, str] = dataclasses.field(default_factory=dict)
+    earlier: Callable[..., Any] | None = None
+
+
+def declared_of(function: Callable[..., Any]) -> Declared:
+    """Returns the notes on a function or method; empty ones when there are none."""
+    found = getattr(function, _DECLARED, None)
+    return found if isinstance(found, Declared) else Declared()
+
+
+def place_of(function: Callable[..., Any]) -> str:
+    """Returns ``file:line`` of a function."""
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else "?"
+
+
+def responds(status: int, *, location: str = "") -> Callable[[_Function], _Function]:
+    """Declares how an action's result is sent.
+
+    Args:
+        status: of HTTP, 200 to 299.
+        location: the Location header, below where the API is mounted, with fields of the result in
+            braces: ``/books/{id}``.
+
+    Raises:
+        ValueError: when it is no such status.
+    """
+    if not 200 <= status <= 299:
+        raise ValueError(f"an action responds with 200 to 299, not {status}")
+    HTTPStatus(status)
+
+    def note(declared: Declared) -> None:
+        declared.status, declared.location = status, location
+
+    return _noting(note)
+
+
+def version(first: str, last: str = "", *, of: str = "") -> Callable[[_Function], _Function]:
+    """Declares the microversions in which an implementation serves its action.
+
+    Args:
+        first: as in ``1.3``.
+        last: likewise, within; "" for all that follow.
+        of: the action's name, where the method has another. Without it, several methods of one name,
+            each with versions of its own, are implementations of one action as well.
+    """
+    span = Span(first, last, _caller())
+    namespace = sys._getframe(1).f_locals  # noqa: SLF001 - the class body that is being read
+
+    def declare(function: _Function) -> _Function:
+        notes = _noted(function)
+        notes.span, notes.implements = span, of
+        earlier = namespace.get(function.__name__)
+        if callable(earlier) and earlier is not function:
+            notes.earlier = earlier
+        return function
+
+    return declare
+
+
+def sub_action(name: str) -> Callable[[_Function], _Function]:
+    """Declares what ``{"name": {...}}`` in the body of ``Router.sub_actions`` asks for.
+
+    The method gets what stands under the name as ``body``.
+    """
+
+    def note(declared: Declared) -> None:
+        declared.sub_action = name
+
+    return _noting(note)
+
+
+def body(
+    schema: Mapping[str, Any], first: str = "", last: str = ""
+) -> Callable[[_Function], _Function]:
+    """Declares the JSON Schema of the body, in some microversions or in all; the action gets ``body``."""
+    declared_schema = DeclaredSchema(schema, Span(first, last, _caller()))
+    return _noting(lambda declared: declared.bodies.append(declared_schema))
+
+
+def query(
+    schema: Mapping[str, Any], first: str = "", last: str = ""
+) -> Callable[[_Function], _Function]:
+    """Declares the JSON Schema of the query, likewise; the action may take ``query``.
+
+    Texts become integers, numbers and booleans where the schema's properties say so.
+    """
+    declared_schema = DeclaredSchema(schema, Span(first, last, _caller()))
+    return _noting(lambda declared: declared.queries.append(declared_schema))
+
+
+def returns(
+    schema: Mapping[str, Any], first: str = "", last: str = ""
+) -> Callable[[_Function], _Function]:
+    """Declares the JSON Schema of the result, likewise; API says what happens to one that breaks it."""
+    declared_schema = DeclaredSchema(schema, Span(first, last, _caller()))
+    return _noting(lambda declared: declared.responses.append(declared_schema))
+
+
+def lists(
+    collection: Collection, first: str = "", last: str = ""
+) -> Callable[[_Function], _Function]:
+    """Declares that the action lists a collection, likewise; the action gets ``page``."""
+    span = Span(first, last, _caller())
+    return _noting(lambda declared: declared.collections.append((collection, span)))
+
+
+def before(hook: Before | str) -> Callable[[_Function], _Function]:
+    """Declares a hook that runs before the body is read: authorization, a rate.
+
+    Args:
+        hook: or the name of a method of the controller.
+    """
+    return _noting(lambda declared: declared.before.insert(0, hook))
+
+
+def around(hook: Around | str) -> Callable[[_Function], _Function]:
+    """Declares a hook that runs around the action, after validation: a quota that is given back.
+
+    Args:
+        hook: or the name of a method of the controller.
+    """
+    return _noting(lambda declared: declared.around.insert(0, hook))
+
+
+def policy(rule: str) -> Callable[[_Function], _Function]:
+    """Declares the rule that the API's enforcer is asked before the action."""
+    place = _caller()
+    return _noting(lambda declared: declared.rules.append((rule, place)))
+
+
+def answers(status: int, meaning: str) -> Callable[[_Function], _Function]:
+    """Declares an error of the action's own, for the OpenAPI document: ``answers(409, "it is lent")``."""
+
+    def note(declared: Declared) -> None:
+        declared.answers[status] = meaning
+
+    return _noting(note)
+
+
+def _noting(note: Callable[[Declared], None]) -> Callable[[_Function], _Function]:
+    def declare(function: _Function) -> _Function:
+        note(_noted(function))
+        return function
+
+    return declare
+
+
+def _noted(function: Callable[..., Any]) -> Declared:
+    """Returns the notes that are the function's own, and not another's that it wraps."""
+    found = function.__dict__.get(_DECLARED)
+    if isinstance(found, Declared):
+        return found
+    notes = Declared()
+    setattr(function, _DECLARED, notes)
+    return notes
+
+
+def _caller() -> str:
+    frame = sys._getframe(2)  # noqa: SLF001 - whoever called the function that calls this one
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,0 +1,379 @@
+"""Plans out of declarations: for each action and microversion what is done, worked out at start.
+
+Rules: whatever is declared wrongly is one ConfigError that begins with file and line. A request pays for
+what its action declares and nothing else: an action without schemas, hooks and parameters of the kind has
+no ``prepare`` at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from wsgisrv.api.controller import SUPPLIED, Action, Plan, Prepare
+from wsgisrv.api.declared import Declared, DeclaredSchema, Span, declared_of, place_of
+from wsgisrv.api.faults import BrokenResultError, InvalidFields
+from wsgisrv.api.microversions import Microversions
+from wsgisrv.api.policy import Enforcer, check_rule
+from wsgisrv.api.querystring import converters_of
+from wsgisrv.api.request import Request
+from wsgisrv.api.schema import Check, Formats
+from wsgisrv.errors import ConfigError
+
+_LOG = logging.getLogger("wsgisrv.api")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ResolveSettings:
+    """What an API says about all of its actions.
+
+    Args:
+        versions: its microversions, if it has any.
+        enforcer: of policies.
+        formats: of schemas.
+        result_errors: ``log``, ``fail`` or ``ignore``: what a result that breaks its schema leads to.
+    """
+
+    versions: Microversions | None = None
+    enforcer: Enforcer | None = None
+    formats: Formats = dataclasses.field(default_factory=dict)
+    result_errors: str = "log"
+
+
+class Resolver:
+    """Finds the actions of controllers, each controller once."""
+
+    def __init__(self, settings: ResolveSettings) -> None:
+        self._settings = settings
+        self._known: dict[int, tuple[object, dict[str, Action]]] = {}
+        self._checks: dict[tuple[int, str], tuple[Mapping[str, Any], Check]] = {}
+
+    def actions_of(self, controller: object) -> dict[str, Action]:
+        """Returns the actions by name: the methods that the controller's class shows to the public.
+
+        Raises:
+            ConfigError: when one is declared wrongly.
+        """
+        known = self._known.get(id(controller))
+        if known is None:
+            known = self._known[id(controller)] = (controller, self._find(controller))
+        return known[1]
+
+    def sub_actions_of(self, controller: object, place: str) -> Action:
+        """Returns the one action that stands for all sub-actions of a controller.
+
+        Raises:
+            ConfigError: when there are none.
+        """
+        kind = type(controller).__name__
+        named: dict[str, list[Callable[..., Any]]] = {}
+        for method in _methods(controller):
+            if declared_of(method).sub_action:
+                named.setdefault(declared_of(method).sub_action, []).append(method)
+        if not named:
+            raise ConfigError(f"{place}: {kind} has no sub_action")
+        actions = {name: self._action(kind, name, methods) for name, methods in named.items()}
+        at = []
+        for index in range(self._count()):
+            here = {name: one.at[index] for name, one in actions.items()}
+            at.append(_chooser(f"{kind}.action", {k: v for k, v in here.items() if v is not None}))
+        return Action(f"{kind}.action", _merged(at), place)
+
+    def _find(self, controller: object) -> dict[str, Action]:
+        named: dict[str, list[Callable[..., Any]]] = {}
+        for method in _methods(controller):
+            declared = declared_of(method)
+            if not declared.sub_action:
+                named.setdefault(declared.implements or method.__name__, []).append(method)
+        kind = type(controller).__name__
+        return {name: self._action(kind, name, methods) for name, methods in named.items()}
+
+    def _action(self, kind: str, name: str, methods: Sequence[Callable[..., Any]]) -> Action:
+        at: list[Plan | None] = [None] * self._count()
+        owners: dict[int, Callable[..., Any]] = {}
+        for method in methods:
+            declared = declared_of(method)
+            for index in self._range(declared.span):
+                if index in owners:
+                    raise ConfigError(
+                        f"{place_of(method)}: {kind}.{name}: overlaps"
+                        f" {place_of(owners[index])} {self._named(index)}".rstrip()
+                    )
+                owners[index] = method
+        for method in methods:
+            mine = [index for index, owner in owners.items() if owner is method]
+            for index, plan in zip(mine, self._plans(kind, name, method, mine), strict=True):
+                at[index] = plan
+        return Action(f"{kind}.{name}", at, place_of(methods[-1]))
+
+    def _plans(
+        self, kind: str, name: str, method: Callable[..., Any], indexes: Sequence[int]
+    ) -> list[Plan]:
+        """Returns a plan for each index; indexes for which all is the same have the same."""
+        declared = declared_of(method)
+        schemas = [
+            self._by_index(s) for s in (declared.bodies, declared.queries, declared.responses)
+        ]
+        collections = self._spread(declared.collections, "lists")
+        plans: dict[tuple[int, ...], Plan] = {}
+        found = []
+        for index in indexes:
+            body, query, result = (by_index.get(index) for by_index in schemas)
+            collection = collections.get(index)
+            key = tuple(map(id, (body, query, result, collection)))
+            if key not in plans:
+                plans[key] = self._plan(f"{kind}.{name}", method, body, query, result, collection)
+            found.append(plans[key])
+        return found
+
+    def _plan(
+        self,
+        name: str,
+        method: Callable[..., Any],
+        body: Check | None,
+        query: Check | None,
+        result: Check | None,
+        collection: Any,
+    ) -> Plan:
+        declared = declared_of(method)
+        status = f"{declared.status or 200} {HTTPStatus(declared.status or 200).phrase}"
+        return Plan(
+            name=name,
+            call=_within_hooks(method, declared),
+            method=method,
+            declared=declared,
+            status=status,
+            empty_status=status if declared.status else "204 No Content",
+            location=declared.location,
+            prepare=self._prepare(method, body, query, collection),
+            is_valid_result=None
+            if self._settings.result_errors == "ignore" or result is None
+            else result.is_valid,
+            blame_result=self._blame(name, result),
+            body=body,
+            query=query,
+            result=result,
+            collection=collection,
+        )
+
+    def _prepare(
+        self, method: Callable[..., Any], body: Check | None, query: Check | None, collection: Any
+    ) -> Prepare | None:
+        declared = declared_of(method)
+        taken = set(inspect.signature(method).parameters) & set(SUPPLIED)
+        place = place_of(method)
+        if query is not None and collection is not None:
+            raise ConfigError(f"{place}: lists and query both say what the query is")
+        if "page" in taken and collection is None and not declared.collections:
+            raise ConfigError(f"{place}: takes page, but does not say what it lists")
+        steps: list[Prepare] = [
+            *(check_rule(self._settings.enforcer, rule, at) for rule, at in declared.rules),
+            *(_hook(method, hook) for hook in declared.before),
+        ]
+        if collection is not None:
+            steps.append(_page_step(collection, "page" in taken))
+        elif query is not None or "query" in taken:
+            steps.append(_query_step(query, "query" in taken))
+        if (body is not None or "body" in taken) and not declared.sub_action:
+            steps.append(_body_step(body, "body" in taken))
+        if declared.sub_action:
+            steps.append(_sub_body_step(declared.sub_action, body, "body" in taken))
+        return _in_turn(steps)
+
+    def _blame(self, name: str, result: Check | None) -> Callable[[Request, Any], None]:
+        def blame(request: Request, value: Any) -> None:
+            found = result.problems(value) if result is not None else {}
+            problems = "; ".join(f"{pointer or '/'}: {text}" for pointer, text in found.items())
+            if self._settings.result_errors == "fail":
+                raise BrokenResultError(f"the result of {name}: {problems}")
+            _LOG.error("%s: the result of %s: %s", request.request_id, name, problems)
+
+        return blame
+
+    def _by_index(self, schemas: Iterable[DeclaredSchema]) -> dict[int, Check]:
+        return self._spread(
+            [(self._checked(one), one.span) for one in schemas], "schemas of one kind"
+        )
+
+    def _spread(self, declared: Iterable[tuple[Any, Span]], what: str) -> dict[int, Any]:
+        found: dict[int, Any] = {}
+        for one, span in declared:
+            for index in self._range(span if span.first or span.last else None):
+                if index in found:
+                    raise ConfigError(f"{span.place}: two {what} {self._named(index)}".rstrip())
+                found[index] = one
+        return found
+
+    def _checked(self, one: DeclaredSchema) -> Check:
+        key = (id(one.schema), one.span.place)
+        if key not in self._checks:
+            check = Check(one.schema, one.span.place, self._settings.formats)
+            self._checks[key] = (one.schema, check)
+        return self._checks[key][1]
+
+    def _count(self) -> int:
+        versions = self._settings.versions
+        return len(versions.names) if versions else 1
+
+    def _range(self, span: Span | None) -> range:
+        versions = self._settings.versions
+        if versions is not None:
+            return versions.range_of(span)
+        if span is not None:
+            raise ConfigError(f"{span.place}: {span}: the API has no microversions")
+        return range(1)
+
+    def _named(self, index: int) -> str:
+        versions = self._settings.versions
+        return f"in {versions.names[index]}" if versions else ""
+
+
+def _methods(controller: object) -> list[Callable[..., Any]]:
+    """Returns the public methods, and those that ``version`` found under the same names before them."""
+    kind = type(controller)
+    found: list[Callable[..., Any]] = []
+    for name in dir(kind):
+        if name.startswith("_") or not inspect.isroutine(getattr(kind, name)):
+            continue
+        method = getattr(controller, name)
+        found.append(method)
+        while (earlier := declared_of(method).earlier) is not None:
+            method = earlier.__get__(controller, kind)
+            found.append(method)
+    return found
+
+
+def _within_hooks(method: Callable[..., Any], declared: Declared) -> Callable[..., Any]:
+    hooks = [_hook(method, hook) for hook in declared.around]
+    if not hooks:
+        return method
+
+    def call(request: Request, **arguments: Any) -> Any:
+        with contextlib.ExitStack() as stack:
+            for hook in hooks:
+                stack.enter_context(hook(request, arguments))
+            return method(request, **arguments)
+
+    return call
+
+
+def _hook(method: Callable[..., Any], hook: Any) -> Any:
+    """Returns the hook, which may be named: a method of the controller's own."""
+    if not isinstance(hook, str):
+        return hook
+    controller = getattr(method, "__self__", None)
+    found = getattr(controller, hook, None)
+    if not callable(found):
+        raise ConfigError(f"{place_of(method)}: no hook {hook!r}")
+    return found
+
+
+def _in_turn(steps: Sequence[Prepare]) -> Prepare | None:
+    if len(steps) < 2:
+        return steps[0] if steps else None
+
+    def prepare(request: Request, arguments: dict[str, Any]) -> None:
+        for step in steps:
+            step(request, arguments)
+
+    return prepare
+
+
+def _page_step(collection: Any, is_taken: bool) -> Prepare:
+    def step(request: Request, arguments: dict[str, Any]) -> None:
+        page = collection.page(request.query)
+        if is_taken:
+            arguments["page"] = page
+
+    return step
+
+
+def _query_step(check: Check | None, is_taken: bool) -> Prepare:
+    converters = converters_of(check.schema) if check is not None else {}
+    empty_is_valid = check is None or check.is_valid({})
+
+    def step(request: Request, arguments: dict[str, Any]) -> None:
+        if empty_is_valid and not request.environ.get("QUERY_STRING"):
+            if is_taken:
+                arguments["query"] = {}
+            return
+        values: dict[str, Any] = request.query
+        for name in converters.keys() & values.keys():
+            values[name] = converters[name](values[name])
+        if check is not None and not check.is_valid(values):
+            raise InvalidFields(check.problems(values, "?") or {"": "is not valid"})
+        if is_taken:
+            arguments["query"] = values
+
+    return step
+
+
+def _body_step(check: Check | None, is_taken: bool) -> Prepare:
+    def step(request: Request, arguments: dict[str, Any]) -> None:
+        value = request.body_value
+        if check is not None and not check.is_valid(value):
+            raise InvalidFields(check.problems(value) or {"": "is not valid"})
+        if is_taken:
+            arguments["body"] = value
+
+    return step
+
+
+def _sub_body_step(name: str, check: Check | None, is_taken: bool) -> Prepare:
+    def step(request: Request, arguments: dict[str, Any]) -> None:
+        value = request.body_value[name]
+        if check is not None and not check.is_valid(value):
+            within = f"/{name}"
+            raise InvalidFields(check.problems(value, within) or {within: "is not valid"})
+        if is_taken:
+            arguments["body"] = value
+
+    return step
+
+
+def _chooser(name: str, subs: Mapping[str, Plan]) -> Plan | None:
+    """Returns the plan that chooses among sub-actions by the body's one key."""
+    if not subs:
+        return None
+
+    def never(request: Request, **arguments: Any) -> Any:
+        raise AssertionError("a sub-action is called instead")
+
+    return Plan(
+        name=name,
+        call=never,
+        method=never,
+        declared=Declared(),
+        status="200 OK",
+        empty_status="204 No Content",
+        subs=subs,
+    )
+
+
+def choose_sub_action(plan: Plan, request: Request) -> Plan:
+    """Returns the plan of the sub-action that the body asks for.
+
+    Raises:
+        InvalidFields: when it asks for none, or for several.
+        webob.exc.HTTPException: when the body is no JSON object.
+    """
+    subs = plan.subs or {}
+    body = request.json_object
+    if len(body) != 1 or not body.keys() <= subs.keys():
+        raise InvalidFields({"": f"has to have exactly one key of {', '.join(sorted(subs))}"})
+    return subs[next(iter(body))]
+
+
+def _merged(plans: Sequence[Plan | None]) -> list[Plan | None]:
+    """Returns the plans, equal choosers made one."""
+    found: list[Plan | None] = []
+    for plan in plans:
+        before = found[-1] if found else None
+        same = plan is not None and before is not None and plan.subs == before.subs
+        found.append(before if same else plan)
+    return found

@@ -1,0 +1,118 @@
+"""One server within a worker process: its connections, its pool and its access log.
+
+Rules: what the process has but once, as the slot on the scoreboard, is the worker's; this tells it. The hub
+runs every method unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+from wsgiref.types import WSGIApplication
+
+import eventlet.patcher
+
+from wsgisrv.config import Settings
+from wsgisrv.context import Served
+from wsgisrv.worker.acceptor import Acceptor
+from wsgisrv.worker.access_log import AccessLog
+from wsgisrv.worker.connection import Connection
+from wsgisrv.worker.draining import KEY
+from wsgisrv.worker.gateway import Exchange
+from wsgisrv.worker.pool import RequestPool
+from wsgisrv.worker.server import Server
+
+if TYPE_CHECKING:
+    from wsgisrv.worker.worker import Worker
+
+_LOG = logging.getLogger("wsgisrv.worker")
+
+
+class WorkerServer(Server):
+    """Args:
+        worker: the process.
+        served: name, settings, listeners and certificates.
+        app: what answers requests.
+
+    Raises:
+        SystemRefusedError: when the access log cannot be opened.
+        ConfigError: when its format is wrong.
+    """
+
+    def __init__(self, worker: Worker, served: Served, app: WSGIApplication) -> None:
+        settings = served.settings
+        pool = RequestPool(worker.hub, settings.pool_size)
+        label = f"{served.name}: " if worker.names_servers else ""
+        super().__init__(app, worker.hub, settings, pool, worker.clock, served.tls, label)
+        self.name = served.name
+        self.requests = pool
+        self.counters = worker.counters
+        self._worker = worker
+        self._slot = worker.slot
+        self._rows = worker.rows
+        self._label = label.encode()
+        self.access_log = AccessLog(
+            settings.access_log,
+            _format_of(settings, label),
+            eventlet.patcher.original("os").write,
+            served.name,
+        )
+        self.shared_environ[KEY] = worker.draining
+        if served.name:
+            self.shared_environ["wsgisrv.server"] = served.name
+        self.acceptors = [Acceptor(self, listener) for listener in served.listeners]
+
+    def drain(self) -> None:
+        """Takes what waits in the listeners, accepts no more, and lets requests finish."""
+        for acceptor in self.acceptors:
+            acceptor.accept_rest(is_last=bool(self._worker.draining))
+        super().drain()
+
+    def is_crowded(self) -> bool:
+        """Whether the worker holds well more connections than its siblings."""
+        return self._worker.is_crowded()
+
+    def may_accept_after(self, error: OSError) -> bool:
+        """Always: a listener is shared and outlives this worker, so what is wrong with it may pass."""
+        return True
+
+    def _count_changed(self) -> None:
+        self._worker.count_changed()
+
+    # Requests
+
+    def begin(self, exchange: Exchange) -> None:
+        """A request begins to run. Runs in: pool greenlet."""
+        if self._rows:
+            exchange.row = row = self._rows.pop()
+            line = exchange.head.line
+            if self._label:
+                line = self._label + line
+            self._slot.begin_request(row, exchange.started, line)
+
+    def end(self, exchange: Exchange, now: float) -> None:
+        """A request was answered, or its client is gone. Runs in: pool greenlet."""
+        if exchange.row >= 0:
+            self._slot.end_request(exchange.row)
+            self._rows.append(exchange.row)
+        seconds = now - exchange.started
+        if exchange.connection.upgraded is None:
+            self.counters.note(exchange.status, seconds)
+        else:
+            self._end_upgraded()
+        if self.access_log.is_on:
+            self.access_log.note(exchange, seconds)
+
+    def note_refused(self, connection: Connection, status: int, reason: str) -> None:
+        """A malformed request was answered with an error."""
+        self.counters.refused += 1
+        self.counters.status_class[status // 100] += 1
+        _LOG.debug("%srefused a request from %s: %s", self.label, connection.peer[0], reason)
+        if self.access_log.is_on:
+            self.access_log.note_line(connection.peer, "-", str(status), 0, 0.0)
+
+
+def _format_of(settings: Settings, label: str) -> str:
+    """Returns the access log's format: where several servers may write to one log, the default names them."""
+    given = settings.access_log_format
+    return f"%(server)s: {given}" if label and given == Settings().access_log_format else given
