@@ -13,8 +13,7 @@ SCRIPT_NAME change, and ``environ["wsgisrv.peer"]`` has the connection's peer.
 
 By hand because it is safer: oslo.middleware's http_proxy_to_wsgi believes anybody, and the leftmost
 address, which is the client's own invention. The key that turns that filter on,
-``enable_proxy_headers_parsing``, is known here and turns this one off with false. Quicker as well: 4 us a
-request with two fields against 32 us.
+``enable_proxy_headers_parsing``, is known here and turns this one off with false. Quicker as well: 2.2 us a request with two fields against 29 us.
 """
 
 from __future__ import annotations

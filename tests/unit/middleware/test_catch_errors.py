@@ -11,6 +11,7 @@ from wsgiref.handlers import SimpleHandler
 import pytest
 
 from tests.support.wsgi import call
+from wsgisrv.busy import BusyError
 from wsgisrv.errors import ClientError
 from wsgisrv.middleware.catch_errors import CatchErrors
 from wsgisrv.middleware.request_id import RequestId
@@ -72,6 +73,15 @@ def test_an_error_after_start_response_replaces_the_head_while_it_can() -> None:
         raise OwnError
 
     assert call(CatchErrors(late), "/").status_code == 500
+
+
+def test_a_service_that_is_busy_says_when_to_come_again(caplog: pytest.LogCaptureFixture) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        raise BusyError("blocking_queue is full", retry_after=3)
+
+    answer = call(CatchErrors(app), "/")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "3")
+    assert caplog.records[0].levelno == logging.WARNING
 
 
 def test_a_head_request_has_no_body() -> None:
