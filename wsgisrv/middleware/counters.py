@@ -50,7 +50,7 @@ class MemoryCounters:
         self._most = most
         # By their length: so those that were inserted first are those that end first. A plain dict would
         # look through all that was deleted at its front.
-        self._windows: dict[int, OrderedDict[str, list[float]]] = {}
+        self._windows: dict[int, OrderedDict[str, tuple[int, float]]] = {}
         self._lock = threading.Lock()
 
     def hit(self, key: str, seconds: int) -> tuple[int, float]:
@@ -58,15 +58,16 @@ class MemoryCounters:
         now = time.monotonic()
         with self._lock:
             windows = self._windows.setdefault(seconds, OrderedDict())
-            window = windows.get(key)
-            if window is None or window[1] <= now:
+            count, ends = windows.get(key, (0, now))
+            if ends <= now:
                 windows.pop(key, None)
                 self._forget(windows, now)
-                window = windows[key] = [0, now + seconds]
-            window[0] += 1
-            return int(window[0]), window[1] - now
+                count, ends = 0, now + seconds
+            # A tuple of numbers, since the garbage collector does not walk it.
+            windows[key] = count + 1, ends
+            return count + 1, ends - now
 
-    def _forget(self, windows: OrderedDict[str, list[float]], now: float) -> None:
+    def _forget(self, windows: OrderedDict[str, tuple[int, float]], now: float) -> None:
         """Makes place for one: two that have ended, or the oldest if there are too many."""
         for key in list(itertools.islice(windows, 2)):
             if windows[key][1] <= now or len(windows) >= self._most:

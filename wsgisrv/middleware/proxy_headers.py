@@ -11,9 +11,9 @@ addresses in them are in ``networks``; all other headers of the kind are taken o
 would write is a 400. REMOTE_ADDR and REMOTE_PORT, ``wsgi.url_scheme``, HTTPS, HTTP_HOST, SERVER_PORT and
 SCRIPT_NAME change, and ``environ["wsgisrv.peer"]`` has the connection's peer.
 
-By hand because it is safer: oslo.middleware's http_proxy_to_wsgi believes anybody, and the leftmost
-address, which is the client's own invention. The key that turns that filter on,
-``enable_proxy_headers_parsing``, is known here and turns this one off with false. Quicker as well: 2.2 us a request with two fields against 29 us.
+By hand because it is safer: oslo.middleware's http_proxy_to_wsgi believes anybody, and the leftmost address,
+which is the client's own invention. The key that turns that filter on, ``enable_proxy_headers_parsing``, is
+known here and turns this one off with false. Quicker as well: 2.2 us a request with two fields, not 29 us.
 """
 
 from __future__ import annotations
