@@ -14,13 +14,11 @@ from wsgisrv.middleware.size_limit import BodyTooLargeError, LimitedInput, filte
 
 
 class Stream(io.BytesIO):
-    """Notes how much is asked for at a time."""
-
-    asked: list[int]
+    """Refuses to be asked for much more than the limit at a time."""
 
     def read(self, size: int | None = -1) -> bytes:
         assert size is not None
-        assert size >= 0, "a read without a bound"
+        assert 0 <= size <= 11, "a read without a bound"
         return super().read(size)
 
 
@@ -81,6 +79,12 @@ def test_a_stream_that_reads_while_it_answers_is_counted_too() -> None:
         yield environ["wsgi.input"].read()
 
     assert status_of(limited(lazy), chunked(b"x" * 11)).startswith("413")
+
+
+def test_a_read_of_much_asks_for_no_more_than_may_come() -> None:
+    stream = LimitedInput(Stream(b"x" * 100), 10)
+    with pytest.raises(BodyTooLargeError):
+        stream.read(10**9)
 
 
 def test_catch_errors_behind_it_does_not_make_it_a_500() -> None:
