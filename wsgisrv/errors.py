@@ -1,4 +1,4 @@
-"""The errors that end a command or a start, each with its exit code.
+"""The errors that end a command or a start, each with its exit code, and the mark of a client's own.
 
 Rules: a message is one line that says what is wrong, where, and what is allowed; whoever catches one of
 these at the top prints ``wsgisrv: <message>`` on stderr and exits with ``exit_code``. Imports nothing.
@@ -62,6 +62,13 @@ class ConfigError(WsgisrvError):
     """Raised for a wrong option value, ini file, paste file or app: names file, section and key."""
 
     exit_code = 78
+
+
+class ClientError(Exception):
+    """The base of what a server raises inside an app for what its client did: no bug of anybody's.
+
+    It ends no command. A filter lets it pass, since the server knows what to answer.
+    """
 
 
 def first_line(error: BaseException) -> str:

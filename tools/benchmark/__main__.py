@@ -43,7 +43,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         + ", ".join(servers.SERVERS)
         + ". Instead of servers "
         + ", ".join(DATABASES)
-        + " compare MySQL drivers.",
+        + ' compare MySQL drivers, and "tools/bench filters" measures filters.',
     )
     parser.add_argument(
         "scenarios", nargs="*", default=["hello"], metavar="SCENARIO", help="default: hello"

@@ -6,20 +6,12 @@ Rules: the longest prefix wins; it matches whole segments only (``/v1`` serves `
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from wsgisrv.errors import ConfigError
-
-_NOT_FOUND = json.dumps(
-    {
-        "errors": [
-            {"status": 404, "code": "not_found", "title": "Not Found", "detail": "no such path"}
-        ]
-    }
-).encode()
+from wsgisrv.middleware.document import refuse
 
 
 def urlmap_factory(
@@ -58,6 +50,4 @@ class URLMap:
                     environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + prefix
                     environ["PATH_INFO"] = path[len(prefix) :]
                 return app(environ, start_response)
-        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(_NOT_FOUND)))]
-        start_response("404 Not Found", headers)
-        return [_NOT_FOUND]
+        return refuse(environ, start_response, 404, "no such path")

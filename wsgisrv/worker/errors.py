@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from wsgisrv.errors import ClientError
 
-class ClientGoneError(OSError):
+
+class ClientGoneError(ClientError, OSError):
     """Raised in a request that writes to a client that went away: no error of the app's or ours."""
 
 
-class BodyError(OSError):
+class BodyError(ClientError, OSError):
     """Raised in the app by a read of a body that is malformed, cut short or too slow.
 
     Args:

@@ -19,6 +19,7 @@ import greenlet
 from eventlet import timeout
 
 from wsgisrv.busy import BusyError
+from wsgisrv.http1.believed import believe_proxies
 from wsgisrv.http1.errors import RefusedError
 from wsgisrv.http1.head import RequestHead
 from wsgisrv.http1.writer import (
@@ -30,7 +31,6 @@ from wsgisrv.http1.writer import (
     with_retry_after,
 )
 from wsgisrv.worker.body_input import NO_BODY, BodyInput
-from wsgisrv.worker.environ import believe_proxies
 from wsgisrv.worker.errors import BodyError, ClientGoneError
 from wsgisrv.worker.file_wrapper import FileWrapper
 from wsgisrv.worker.stream import JOIN_BYTES

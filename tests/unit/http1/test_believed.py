@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from wsgisrv.http1.believed import believe_proxies
 from wsgisrv.http1.proxy_protocol import ProxyHeader
 from wsgisrv.networks import Networks
-from wsgisrv.worker.environ import believe_proxies
 
 PROXY = ("10.0.0.1", "4711")
 SAID = {"HTTP_X_FORWARDED_FOR": "203.0.113.7"}
