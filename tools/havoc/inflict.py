@@ -83,6 +83,10 @@ class Inflicter:
         except (OSError, ValueError) as error:
             self.complaints.append(f"{blow}: no answer to {request!r}: {error!r}")
             return
+        if "ok" not in answer:  # told to wait, by a master that was followed by another meanwhile
+            if not self._has_upgraded:
+                self.complaints.append(f"{blow}: no outcome of {request!r}")
+            return
         is_expected = answer["ok"] or blow.kind in ("rubbish", "reload")
         if not is_expected or (blow.kind == "rubbish" and answer["ok"]):
             self.complaints.append(f"{blow}: {request!r} was answered {answer}")

@@ -32,7 +32,7 @@ def of_processes(service: Service, fds_before: tuple[list[str], list[str]]) -> I
     """
     found = service.wait_calm()
     pids = {worker["pid"] for worker in found["workers"]}
-    left = set(service.pids()) - pids - {service.master_pid}
+    left = set(service.pids()) - pids - {service.master_pid, service.process.pid}
     if left:
         yield f"processes are left over: {sorted(left)}"
     yield from _difference("the master", fds_before[0], master_fds(service, len(pids)))
@@ -62,6 +62,8 @@ def master_fds(service: Service, workers: int) -> list[str]:
     """Returns the master's descriptors without those that it has for each worker: a channel and a dump."""
     fds = Counter(fds_of(service.master_pid))
     fds["socket"] -= workers
+    if service.master_pid != service.process.pid:
+        fds["pipe"] -= 1  # to the first master, which stays after an upgrade for whoever started it
     for name in fds:
         if "wsgisrv-stacks" in name:
             fds[name] -= workers

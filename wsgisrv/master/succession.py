@@ -102,7 +102,11 @@ class Succession:
             raise ReloadError("the upgrade that began this master is not complete")
         if self._is_waited_for() and self._line == _NO_LINE:
             self._line = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._upgrades.begin(asker, boot_timeout)
+        try:
+            self._upgrades.begin(asker, boot_timeout)
+        finally:
+            if not self.is_under_way:
+                self._drop_line()
         self._notifier.reloading("upgrading")
 
     def on_hup(self) -> None:
@@ -176,6 +180,7 @@ class Succession:
         if self._line[0] >= 0:
             os.close(self._line[1])
             self._stand_in = StandIn(pid, self._line[0])
+            self._line = _NO_LINE
         self._master.leave()
 
     def _hand_on_hup(self, pid: int) -> None:
@@ -183,7 +188,15 @@ class Succession:
             self._hup_waits = False
             self._upgrades.send_hup(pid)
 
+    def _drop_line(self) -> None:
+        """Closes the line to those who follow, when nobody does."""
+        if self._line[0] >= 0:
+            for fd in self._line:
+                os.close(fd)
+            self._line = _NO_LINE
+
     def _stay(self, reason: str) -> None:
+        self._drop_line()
         self._notifier.ready(f"serving; upgrade failed: {reason}")
         if self._hup_waits:
             self._hup_waits = False
