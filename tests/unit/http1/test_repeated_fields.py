@@ -34,8 +34,9 @@ def verdict(reader: RequestReader, data: bytes) -> Verdict:
         return ("refused", refused.status)
     if head is None:
         return ("incomplete",)
-    names = [name for name in RequestHead.__slots__ if name != "fields"]
-    return (*(getattr(head, name) for name in names), dict(head.fields), reader.take_rest())
+    names = [name for name in dir(head) if not name.startswith("_") and name != "fields"]
+    values = [value for name in names if not callable(value := getattr(head, name))]
+    return (*values, dict(head.fields), reader.take_rest())
 
 
 def fresh() -> RequestReader:
