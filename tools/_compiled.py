@@ -60,7 +60,16 @@ def compile_in(place: Path) -> None:
         old.unlink()
     print("compiling; takes a minute or two ...", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as made:
-        command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", made, str(place)]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--no-deps",
+            "--wheel-dir",
+            made,
+            str(place),
+        ]
         done = subprocess.run(
             command,
             env=os.environ | {"WSGISRV_COMPILE": "1"},

@@ -34,7 +34,14 @@ class EmbeddedExchange(Exchange):
     head: of the request.
     """
 
-    __slots__ = ("_environ_given", "_raw_headers_of", "_traceback", "embedded", "has_begun", "is_idle")
+    __slots__ = (
+        "_environ_given",
+        "_raw_headers_of",
+        "_traceback",
+        "embedded",
+        "has_begun",
+        "is_idle",
+    )
 
     input_type = Input
 

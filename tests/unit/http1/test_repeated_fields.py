@@ -8,7 +8,6 @@ import pytest
 
 from tests.support.corpus import Case, cases
 from wsgisrv.http1.errors import RefusedError
-from wsgisrv.http1.head import RequestHead
 from wsgisrv.http1.limits import Limits
 from wsgisrv.http1.names import Memo
 from wsgisrv.http1.reader import RequestReader
