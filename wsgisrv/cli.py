@@ -50,8 +50,15 @@ def main(args: Sequence[str] | None = None) -> int:
     Returns:
         The exit code (README, "Exit codes").
     """
+    return guarded(lambda: _dispatch(list(sys.argv[1:] if args is None else args)))
+
+
+def guarded(run: Callable[[], int]) -> int:
+    """Returns the exit code of a command, and makes one line on stderr of whatever goes wrong in it."""
     try:
-        return _dispatch(list(sys.argv[1:] if args is None else args))
+        return run()
+    except SystemExit as done:  # the command's help was printed
+        return int(done.code or 0)
     except WsgisrvError as error:
         logs.complain(first_line(error))
         return error.exit_code
@@ -74,10 +81,7 @@ def _dispatch(args: list[str]) -> int:
     elif name == "--version":
         print(f"wsgisrv {__version__}")
     elif name in COMMANDS:
-        try:
-            return COMMANDS[name].run(args[1:])
-        except SystemExit as done:  # the command's help was printed
-            return int(done.code or 0)
+        return COMMANDS[name].run(args[1:])
     else:
         raise UsageError(f"no command {name!r}; there are {', '.join(COMMANDS)}")
     return 0
@@ -104,6 +108,12 @@ def _serve(args: Sequence[str]) -> int:
         metavar="PASTE_INI[#APP]",
         help="Paste file to serve and the section in it, main by default.",
     )
+    paste_var = cfg.MultiStrOpt(
+        "paste-var",
+        default=[],
+        metavar="NAME=VALUE",
+        help="Value of the paste file's [DEFAULT], over what stands there; may be given more than once.",
+    )
     args = with_absolute_files(args)
 
     def loaded() -> Loaded:
@@ -112,14 +122,21 @@ def _serve(args: Sequence[str]) -> int:
             prog="wsgisrv serve",
             usage="wsgisrv serve [PASTE_INI[#APP]] [options]",
             description="Serve a paste-deployed app from one worker per core.",
-            own=[paste_ini],
+            own=[paste_ini, paste_var],
         )
         if not found.extra["paste_ini"]:
             return found
         settings = dataclasses.replace(found.settings, paste_config=found.extra["paste_ini"])
         return dataclasses.replace(found, settings=settings)
 
-    return _run(loaded, lambda _: {})
+    return _run(loaded, lambda extra: _paste_vars(extra["paste_var"]))
+
+
+def _paste_vars(given: Sequence[str]) -> dict[str, str]:
+    for text in given:
+        if not text.partition("=")[1] or text.startswith("="):
+            raise UsageError(f"--paste-var {text}: allowed is NAME=VALUE")
+    return dict(text.split("=", 1) for text in given)
 
 
 def _demo(args: Sequence[str]) -> int:
@@ -159,10 +176,17 @@ def _routes(args: Sequence[str]) -> int:
     return print_routes(args)
 
 
+def _new(args: Sequence[str]) -> int:
+    from wsgisrv.new import run_new
+
+    return run_new(args)
+
+
 COMMANDS: Mapping[str, Command] = {
     "serve": Command(_serve, "serve a paste-deployed app"),
     "check": Command(_check, "check what serve would do, and serve nobody"),
     "demo": Command(_demo, "serve the demo API"),
+    "new": Command(_new, "write a service project"),
     "routes": Command(_routes, "print the routes of an app"),
     **{
         name: Command(functools.partial(operate, name), operation.help)
@@ -182,10 +206,10 @@ def _run(
     """
     from wsgisrv.master.start import Start, start
 
-    return start(Start(loaded, _checked, _layout_of, mutated, global_conf, _run_worker))
+    return start(Start(loaded, checked, layout_of, mutated, global_conf, _run_worker))
 
 
-def _checked(found: Loaded, inherited: Sequence[tuple[str, str]]) -> Layout:
+def checked(found: Loaded, inherited: Sequence[tuple[str, str]]) -> Layout:
     """Returns the layout of a service that can be served, at the start and on every reload.
 
     Args:
@@ -200,7 +224,7 @@ def _checked(found: Loaded, inherited: Sequence[tuple[str, str]]) -> Layout:
 
     for warning in found.warnings:
         _LOG.warning("%s", warning)
-    layout = _layout_of(found, inherited)
+    layout = layout_of(found, inherited)
     for server in layout.servers:
         if not server.settings.paste_config:
             what = f" for {server.name}" if server.name else ""
@@ -211,7 +235,8 @@ def _checked(found: Loaded, inherited: Sequence[tuple[str, str]]) -> Layout:
     return layout
 
 
-def _layout_of(found: Loaded, inherited: Sequence[tuple[str, str]]) -> Layout:
+def layout_of(found: Loaded, inherited: Sequence[tuple[str, str]]) -> Layout:
+    """Returns the layout of a configuration, unchecked; the arguments are those of ``checked``."""
     from wsgisrv.master.listeners import choose_addresses
 
     if found.sections:

@@ -109,11 +109,12 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 
 
-def operate(name: str, args: Sequence[str]) -> int:
+def operate(name: str, args: Sequence[str], program: str = "wsgisrv") -> int:
     """Runs one command of OPERATIONS.
 
     Args:
         args: behind the command's name.
+        program: whose command it is.
 
     Returns:
         0.
@@ -123,7 +124,7 @@ def operate(name: str, args: Sequence[str]) -> int:
         SystemExit: with code 0, after the help was printed.
     """
     operation = OPERATIONS[name]
-    found = vars(_parser_of(name, operation).parse_args(args))
+    found = vars(_parser_of(name, operation, program).parse_args(args))
     as_json, seconds = found.pop("json"), found.pop("timeout")
     path = find_socket(_option(found), os.environ)
     answer = ask(path, {"command": name, **found}, seconds=seconds)
@@ -131,9 +132,9 @@ def operate(name: str, args: Sequence[str]) -> int:
     return 0
 
 
-def _parser_of(name: str, operation: Operation) -> argparse.ArgumentParser:
+def _parser_of(name: str, operation: Operation, program: str) -> argparse.ArgumentParser:
     parser = _Parser(
-        prog=f"wsgisrv {name}",
+        prog=f"{program} {name}",
         description=f"{operation.help[0].upper()}{operation.help[1:]}.",
         allow_abbrev=False,
     )
