@@ -39,14 +39,13 @@ def server_runner(
 ) -> NoReturn:
     """Becomes ``wsgisrv serve`` of the file; never returns.
 
+    When a key or a value is wrong it ends the process, with a line on stderr and the exit code of ``serve``:
+    pserve would make 0 of a SystemExit.
+
     Args:
         app: is not used.
         global_conf: of the file.
         local_conf: of the section.
-
-    Raises:
-        SystemExit: with the exit code that ``serve`` would end with, when a key or a value is wrong; one line
-            on stderr has said so.
     """
     path = global_conf["__file__"]
     try:
@@ -54,7 +53,8 @@ def server_runner(
         _check(path, local_conf, args)
     except WsgisrvError as error:
         logs.complain(first_line(error))
-        raise SystemExit(error.exit_code) from None
+        sys.stdout.flush()
+        os._exit(error.exit_code)
     variables = [f"--paste-var={name}={value}" for name, value in _given(path, global_conf)]
     # ``-m`` puts the working directory in front of the import path: only where it was there before.
     flags = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
@@ -133,5 +133,5 @@ def _given(path: str, global_conf: Mapping[str, str]) -> Iterator[tuple[str, str
     with contextlib.suppress(Exception):  # what is wrong with the file serve will say
         stands = loadwsgi.ConfigLoader(path).parser.defaults()
     for name, value in global_conf.items():
-        if name not in ("__file__", "here") and stands.get(name) != value:
+        if name != "here" and not name.startswith("__") and stands.get(name) != value:
             yield name, value

@@ -127,7 +127,10 @@ class OwnConfig:
     def _text(self) -> str:
         """Returns a configuration file of it, without what an operator gives."""
         lines = []
+        chosen = self._conf[GROUP].servers if self._is_given("servers", GROUP) else None
         for server in {"": {}, **self._defaults}:
+            if server and chosen is not None and server not in chosen:
+                continue
             group = group_of_any(server)
             values = dict(self._set_by(cfg.Locations.set_default, group))
             values |= self._defaults.get(server, {})
