@@ -19,7 +19,7 @@ LOG = logging.getLogger("ported")
 CONF = cfg.CONF
 CONF.register_opts(
     [
-        cfg.StrOpt("osapi_volume_listen", default="0.0.0.0", help="Address."),  # noqa: S104
+        cfg.StrOpt("osapi_volume_listen", default="0.0.0.0", help="Address."),
         cfg.PortOpt("osapi_volume_listen_port", default=8776, help="Port."),
         cfg.IntOpt("osapi_volume_workers", help="Workers."),
         cfg.BoolOpt("osapi_volume_use_ssl", default=False, help="TLS."),
@@ -43,7 +43,7 @@ class WSGIService(service.ServiceBase):
         self.manager = Manager()
         self.loader = loader or wsgi.Loader(CONF)
         self.app = self.loader.load_app(name)
-        self.host = getattr(CONF, f"{name}_listen", "0.0.0.0")  # noqa: S104
+        self.host = getattr(CONF, f"{name}_listen", "0.0.0.0")
         self.port = getattr(CONF, f"{name}_listen_port", 0)
         self.workers = getattr(CONF, f"{name}_workers", None) or 1
         self.use_ssl = getattr(CONF, f"{name}_use_ssl", False)

@@ -8,7 +8,6 @@ again, and ``reset`` is called in those that run.
 
 from __future__ import annotations
 
-import abc
 import dataclasses
 import os
 import re
@@ -18,36 +17,16 @@ from typing import Any
 
 from oslo_config import cfg
 
+from wsgisrv.compat.oslo_service.base import ServiceBase
 from wsgisrv.compat.oslo_service.options import SERVICE
 from wsgisrv.compat.oslo_service.wsgi import Server
 from wsgisrv.extension import Called, Extension, Moment, WorkerInfo
 from wsgisrv.service import Service
 
+__all__ = ["Launcher", "ProcessLauncher", "ServiceBase", "ServiceLauncher", "launch"]
+
 _FOR_EVER = 86400
 _RESTART_METHODS = ("reload", "mutate")
-
-
-class ServiceBase(abc.ABC):
-    """What a launcher launches."""
-
-    @abc.abstractmethod
-    def start(self) -> None:
-        """Starts it. Runs in: worker, when its app is loaded."""
-
-    @abc.abstractmethod
-    def stop(self) -> None:
-        """Stops it. Runs in: worker that drains, greenlet."""
-
-    @abc.abstractmethod
-    def wait(self) -> None:
-        """Waits for its end. Runs in: likewise."""
-
-    @abc.abstractmethod
-    def reset(self) -> None:
-        """The files were read again. Runs in: worker, greenlet."""
-
-
-ServiceBase.register(Server)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any
 from oslo_config import cfg
 
 from wsgisrv.compat.oslo_service import sslutils
+from wsgisrv.compat.oslo_service.base import ServiceBase
 from wsgisrv.compat.oslo_service.options import SERVICE, WSGI
 from wsgisrv.config import Settings
 from wsgisrv.named import is_named
@@ -94,7 +95,7 @@ class Loader:
         return NamedApp(self.config_path, name)
 
 
-class Server:
+class Server(ServiceBase):
     """What is served, where and how. Its life is the worker's, which calls ``start`` and ``stop``.
 
     Args:
