@@ -123,7 +123,7 @@ def operate(name: str, args: Sequence[str]) -> int:
         SystemExit: with code 0, after the help was printed.
     """
     operation = OPERATIONS[name]
-    found = vars(_parser_of(name, operation).parse_args(args))
+    found = vars(parser_of(name).parse_args(args))
     as_json, seconds = found.pop("json"), found.pop("timeout")
     path = find_socket(_option(found), os.environ)
     answer = ask(path, {"command": name, **found}, seconds=seconds)
@@ -131,7 +131,9 @@ def operate(name: str, args: Sequence[str]) -> int:
     return 0
 
 
-def _parser_of(name: str, operation: Operation) -> argparse.ArgumentParser:
+def parser_of(name: str) -> argparse.ArgumentParser:
+    """Returns what reads the command line of one command of OPERATIONS."""
+    operation = OPERATIONS[name]
     parser = _Parser(
         prog=f"wsgisrv {name}",
         description=f"{operation.help[0].upper()}{operation.help[1:]}.",
@@ -143,9 +145,9 @@ def _parser_of(name: str, operation: Operation) -> argparse.ArgumentParser:
         "--timeout", type=_seconds, metavar="SECONDS", help="wait no longer for the outcome"
     )
     parser.add_argument("--control-socket", metavar="PATH", help="of the service")
-    for flag in ("--config-file", "--config-dir"):
+    for flag, metavar in (("--config-file", "PATH"), ("--config-dir", "DIR")):
         parser.add_argument(
-            flag, action="append", default=[], metavar="PATH", help="of the service's options"
+            flag, action="append", default=[], metavar=metavar, help="of the service's options"
         )
     return parser
 

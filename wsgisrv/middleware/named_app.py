@@ -45,18 +45,36 @@ def app_factory(global_conf: Mapping[str, str], **local_conf: str) -> WSGIApplic
             raise ConfigError(
                 "object is missing: allowed is object = module:name or factory = module:name"
             )
-        app = _find("object", target)
+        app = find_object("object", target)
     elif "object" in arguments:
         raise ConfigError("object and factory are both there: allowed is one of them")
     else:
-        app = _find("factory", factory)(**arguments)
+        app = find_object("factory", factory)(**arguments)
+    where = f"factory = {factory}" if factory else f"object = {arguments['object']}"
+    return checked_app(where, app)
+
+
+def checked_app(where: str, app: Any) -> WSGIApplication:
+    """Returns what was found or made.
+
+    Raises:
+        ConfigError: when it cannot be called.
+    """
     if not callable(app):
-        where = f"factory = {factory}" if factory else f"object = {arguments['object']}"
         raise ConfigError(f"{where}: it is {type(app).__name__}, which is not a WSGI callable")
     return app  # type: ignore[no-any-return]
 
 
-def _find(key: str, target: str) -> Any:
+def find_object(key: str, target: str) -> Any:
+    """Imports a module and returns an object in it.
+
+    Args:
+        key: that it is the value of.
+        target: ``module:name``.
+
+    Raises:
+        ConfigError: when it is not there, or cannot be called. What the module raises is passed on.
+    """
     module_name, _, name = target.partition(":")
     if not (_NAME.fullmatch(module_name) and _NAME.fullmatch(name)):
         raise wrong(key, target, "module:name")
