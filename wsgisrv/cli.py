@@ -18,14 +18,27 @@ from typing import Any
 from oslo_config import cfg
 
 from wsgisrv import __version__, logs
+from wsgisrv.config_files import with_absolute_files
 from wsgisrv.context import WorkerContext
 from wsgisrv.errors import SystemRefusedError, UsageError, WsgisrvError, first_line
-from wsgisrv.layout import Layout
 from wsgisrv.operate import OPERATIONS, operate
-from wsgisrv.options import Loaded, load, mutated, with_absolute_files
+from wsgisrv.options import PASTE_INI, Loaded, load, mutated
 
 _LOG = logging.getLogger("wsgisrv")
 _UNEXPECTED = 70  # sysexits.h, EX_SOFTWARE
+DATABASE = cfg.StrOpt(
+    "database",
+    default="",
+    metavar="URL",
+    help="SQLAlchemy URL of the demo's database. By default a SQLite file in the user's state"
+    " directory.",
+)
+PASTE_VAR = cfg.MultiStrOpt(
+    "paste-var",
+    default=[],
+    metavar="NAME=VALUE",
+    help="Value of the paste file's [DEFAULT], over what stands there; may be given more than once.",
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,33 +114,16 @@ def _help() -> str:
 
 
 def _serve(args: Sequence[str]) -> int:
-    paste_ini = cfg.StrOpt(
-        "paste_ini",
-        positional=True,
-        required=False,
-        metavar="PASTE_INI[#APP]",
-        help="Paste file to serve and the section in it, main by default.",
-    )
-    paste_var = cfg.MultiStrOpt(
-        "paste-var",
-        default=[],
-        metavar="NAME=VALUE",
-        help="Value of the paste file's [DEFAULT], over what stands there; may be given more than once.",
-    )
     args = with_absolute_files(args)
 
     def loaded() -> Loaded:
-        found = load(
+        return load(
             args,
             prog="wsgisrv serve",
-            usage="wsgisrv serve [PASTE_INI[#APP]] [options]",
-            description="Serve a paste-deployed app from one worker per core.",
-            own=[paste_ini, paste_var],
+            usage="wsgisrv serve [PASTE_INI[#APP] | --app MODULE:NAME | --factory MODULE:NAME] [options]",
+            description="Serve an app, of a paste file or by its name, from one worker per core.",
+            own=[PASTE_INI, PASTE_VAR],
         )
-        if not found.extra["paste_ini"]:
-            return found
-        settings = dataclasses.replace(found.settings, paste_config=found.extra["paste_ini"])
-        return dataclasses.replace(found, settings=settings)
 
     return _run(loaded, lambda extra: _paste_vars(extra["paste_var"]))
 
@@ -140,13 +136,6 @@ def _paste_vars(given: Sequence[str]) -> dict[str, str]:
 
 
 def _demo(args: Sequence[str]) -> int:
-    database = cfg.StrOpt(
-        "database",
-        default="",
-        metavar="URL",
-        help="SQLAlchemy URL of the demo's database. By default a SQLite file in the user's state"
-        " directory.",
-    )
     paste_config = str(Path(__file__).parent / "demo" / "api-paste.ini")
     args = with_absolute_files(args)
 
@@ -156,9 +145,11 @@ def _demo(args: Sequence[str]) -> int:
             prog="wsgisrv demo",
             usage="wsgisrv demo [--database URL] [options]",
             description="Serve the demo API: a shelf of books.",
-            own=[database],
+            own=[DATABASE],
         )
-        settings = dataclasses.replace(found.settings, paste_config=paste_config)
+        settings = dataclasses.replace(
+            found.settings, paste_config=paste_config, app="", factory=""
+        )
         return dataclasses.replace(found, settings=settings)
 
     return _run(loaded, lambda extra: {"database": extra["database"] or _default_database()})
@@ -168,6 +159,12 @@ def _check(args: Sequence[str]) -> int:
     from wsgisrv.check import run_check
 
     return run_check(args)
+
+
+def _config(args: Sequence[str]) -> int:
+    from wsgisrv.config_command import print_config
+
+    return print_config(args)
 
 
 def _routes(args: Sequence[str]) -> int:
@@ -183,8 +180,9 @@ def _new(args: Sequence[str]) -> int:
 
 
 COMMANDS: Mapping[str, Command] = {
-    "serve": Command(_serve, "serve a paste-deployed app"),
+    "serve": Command(_serve, "serve an app"),
     "check": Command(_check, "check what serve would do, and serve nobody"),
+    "config": Command(_config, "print each option's value, and where it comes from"),
     "demo": Command(_demo, "serve the demo API"),
     "new": Command(_new, "write a service project"),
     "routes": Command(_routes, "print the routes of an app"),
@@ -205,54 +203,9 @@ def _run(
         global_conf: what the command adds to the paste file's [DEFAULT], out of its own options.
     """
     from wsgisrv.master.start import Start, start
+    from wsgisrv.served import checked_layout, layout_of
 
-    return start(Start(loaded, checked, layout_of, mutated, global_conf, _run_worker))
-
-
-def checked(found: Loaded, inherited: Sequence[tuple[str, str]]) -> Layout:
-    """Returns the layout of a service that can be served, at the start and on every reload.
-
-    Args:
-        inherited: addresses and names of sockets that were handed over; they take the place of the
-            default. Where there are several servers, each names its own.
-
-    Raises:
-        UsageError: when there is nothing to serve.
-        ConfigError: when a paste file cannot be read.
-    """
-    from wsgisrv.deploy import check_readable
-
-    for warning in found.warnings:
-        _LOG.warning("%s", warning)
-    layout = layout_of(found, inherited)
-    for server in layout.servers:
-        if not server.settings.paste_config:
-            what = f" for {server.name}" if server.name else ""
-            raise UsageError(
-                f"nothing to serve{what}: name a paste file, as in: wsgisrv serve api-paste.ini"
-            )
-        check_readable(server.settings.paste_config)
-    return layout
-
-
-def layout_of(found: Loaded, inherited: Sequence[tuple[str, str]]) -> Layout:
-    """Returns the layout of a configuration, unchecked; the arguments are those of ``checked``."""
-    from wsgisrv.master.listeners import choose_addresses
-
-    if found.sections:
-        sections = {
-            name: {
-                **section,
-                "bind": tuple(choose_addresses(section["bind"], inherited, (), False)),
-            }
-            if "bind" in section
-            else section
-            for name, section in found.sections.items()
-        }
-        return Layout.of(found.settings, sections)
-    given = found.settings.bind if "bind" in found.given else None
-    bind = tuple(choose_addresses(given, inherited, found.settings.bind))
-    return Layout.single(dataclasses.replace(found.settings, bind=bind))
+    return start(Start(loaded, checked_layout, layout_of, mutated, global_conf, _run_worker))
 
 
 def _run_worker(context: WorkerContext) -> int:

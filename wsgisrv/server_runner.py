@@ -14,7 +14,6 @@ so that signals mean what they mean there. Keys of the section are the options o
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import difflib
 import os
 import sys
@@ -25,11 +24,10 @@ from wsgiref.types import WSGIApplication
 from paste.deploy import loadwsgi
 
 from wsgisrv import logs
-from wsgisrv.config import Settings
+from wsgisrv.declared_options import FIELDS
 from wsgisrv.errors import ConfigError, WsgisrvError, first_line
 from wsgisrv.options import load
 
-_FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
 _OWN = ("host", "port", "listen", "config_file")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
@@ -76,16 +74,16 @@ def _arguments(path: str, local_conf: Mapping[str, str]) -> Iterator[str]:
     for key, value in local_conf.items():
         if key == "config_file":
             yield from (f"--config-file={each}" for each in value.split())
-        elif key in _FIELDS:
+        elif key in FIELDS:
             yield from _flags(path, key, value.strip())
         elif key not in _OWN:
-            near = difflib.get_close_matches(key, [*_FIELDS, *_OWN], 1)
+            near = difflib.get_close_matches(key, [*FIELDS, *_OWN], 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ConfigError(f"{path}: [server] {key}: no such option{hint}")
 
 
 def _flags(path: str, key: str, value: str) -> Iterator[str]:
-    flag, field = key.replace("_", "-"), _FIELDS[key]
+    flag, field = key.replace("_", "-"), FIELDS[key]
     if field.type == "bool":
         if value.lower() not in _TRUE + _FALSE:
             raise ConfigError(f"{path}: [server] {key} = {value}: allowed is true or false")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.configured import get, ports, wait_until
+from tests.support.http import Client
 from tests.support.owned import Owned, owned, owned_sections
 
 APP = "tests.apps.owned_app"
@@ -23,6 +24,16 @@ def test_it_serves_the_app_that_main_names_with_the_options_of_its_conf(tmp_path
         assert get(service.port) == {
             "name": "other", "pid": pid, "answer": 7, "limit": 5, "greeting": "good day", "workers": 1,
         }  # fmt: skip
+
+
+def test_main_may_name_an_app_without_a_paste_file(tmp_path: Path) -> None:
+    with owned(tmp_path, {"app": "tests.apps.basic:hello"}, paste_config=None) as service:
+        service.server.wait_ready()
+        with Client(("127.0.0.1", service.port)) as client:
+            assert client.get().status == 200
+    with owned(tmp_path, {"app": "tests.apps.basic:hello"}) as service:
+        service.server.wait_ready()
+        assert get(service.port)["name"] == "main"  # what an operator writes wins
 
 
 def test_run_serves_a_conf_that_main_has_called(tmp_path: Path) -> None:

@@ -80,6 +80,13 @@ def start(plan: Start) -> int:
     directory = _directory()
     predecessor = Predecessor.take(os.environ)
     found = plan.load()
+    try:
+        return _start(plan, found, predecessor, directory)
+    except WsgisrvError as error:
+        raise found.located(error) from error
+
+
+def _start(plan: Start, found: Loaded, predecessor: Predecessor | None, directory: str) -> int:
     settings = found.settings
     logs.setup(settings.log_level)
     if settings.chdir:
@@ -104,7 +111,7 @@ def start(plan: Start) -> int:
     except Exception as error:
         if starter is None:
             raise
-        starter.failed(error)
+        starter.failed(found.located(error) if isinstance(error, WsgisrvError) else error)
         if predecessor is not None and isinstance(error, WsgisrvError):
             return error.exit_code  # the old master says why
         raise

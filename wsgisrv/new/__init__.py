@@ -42,19 +42,7 @@ def run_new(args: Sequence[str]) -> int:
         UsageError: for a name that cannot be a package's, and a directory that is there.
         SystemRefusedError: when a file cannot be written.
     """
-    parser = _Parser(
-        prog="wsgisrv new",
-        description="Write a service project: a package with a resource, tests, paste file, configuration,"
-        " systemd unit, Dockerfile and pyproject.toml.",
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "name", metavar="NAME", help="of the service, its package and its directory"
-    )
-    parser.add_argument(
-        "--directory", metavar="PATH", default="", help="to write it to, in place of ./NAME"
-    )
-    found = parser.parse_args(args)
+    found = parser().parse_args(args)
     name = str(found.name)
     _check_name(name)
     target = Path(found.directory or name)
@@ -63,6 +51,21 @@ def run_new(args: Sequence[str]) -> int:
     write_project(name, target)
     print(_next_steps(name, target))
     return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns what reads the command line."""
+    found = _Parser(
+        prog="wsgisrv new",
+        description="Write a service project: a package with a resource, tests, paste file, configuration,"
+        " systemd unit, Dockerfile and pyproject.toml.",
+        allow_abbrev=False,
+    )
+    found.add_argument("name", metavar="NAME", help="of the service, its package and its directory")
+    found.add_argument(
+        "--directory", metavar="PATH", default="", help="to write it to, in place of ./NAME"
+    )
+    return found
 
 
 def write_project(name: str, target: Path) -> None:

@@ -7,18 +7,15 @@ that speak to a running service find it by the service's own configuration. Must
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
 
-from wsgisrv import logs
-from wsgisrv.cli import layout_of
+from wsgisrv.declared_options import GROUP, options
 from wsgisrv.errors import ConfigError, UsageError
 from wsgisrv.named import find_named
 from wsgisrv.operate import OPERATIONS, operate
-from wsgisrv.options import GROUP, options
 from wsgisrv.service.own_config import parse, server_line, split_files
 
 if TYPE_CHECKING:
@@ -95,22 +92,13 @@ def _serve(service: Service, args: list[str], called_with: dict[str, Any]) -> in
 
 
 def _check(service: Service, args: list[str], called_with: dict[str, Any]) -> int:
-    from wsgisrv.check import examine
-    from wsgisrv.check.report import check_text
+    from wsgisrv.check import check_found
 
     prog = called_with["prog"]
     service.conf.register_cli_opts([cfg.BoolOpt("json", help="Answer with a JSON document.")])
     _parse_all(service, args, {**called_with, "usage": f"{prog} check [--json] [options]"})
     found = service.named(service.own_config(server_line(service.conf, args)).load(prog))
-    layout = layout_of(found, ())
-    for server in layout.servers:
-        if not server.settings.paste_config:
-            raise UsageError("nothing to check: the configuration names no app")
-    logs.setup(found.settings.log_level)
-    answer = examine(layout, with_imports=False)
-    answer["warnings"] = list(found.warnings)
-    print(json.dumps(answer) if service.conf["json"] else check_text(answer))
-    return int(answer["exit_code"])
+    return check_found(found, with_imports=False, as_json=bool(service.conf["json"]))
 
 
 def _parse_all(service: Service, args: Sequence[str], called_with: dict[str, Any]) -> None:

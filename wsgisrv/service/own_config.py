@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import io
 import logging
 import os
@@ -23,15 +22,21 @@ from typing import Any
 
 from oslo_config import cfg
 
-from wsgisrv.config import Settings
+from wsgisrv.declared_options import (
+    APPS,
+    FIELDS,
+    GROUP,
+    group_of,
+    options,
+    server_options,
+)
 from wsgisrv.errors import ConfigError, UsageError, WsgisrvError, first_line
-from wsgisrv.options import GROUP, Loaded, group_of, load, options, server_options
+from wsgisrv.options import Loaded, load
 
 Defaults = Mapping[str, Mapping[str, Any]]
 """Of options by name, by server; "" is for [wsgisrv]."""
 
 _MAIN = "main()"
-_FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
 
 
 class OwnConfig:
@@ -52,9 +57,9 @@ class OwnConfig:
         self._is_read = False
         for server, values in defaults.items():
             for name in values:
-                if name not in _FIELDS:
-                    raise ConfigError(f"{_MAIN}: [{group_of_any(server)}] {name}: no such option")
-            conf.register_opts(server_options() if server else options(), group_of_any(server))
+                if name not in FIELDS:
+                    raise ConfigError(f"{_MAIN}: [{group_of(server)}] {name}: no such option")
+            conf.register_opts(server_options() if server else options(), group_of(server))
         try:
             files, directories = conf["config_file"], conf["config_dir"]
         except cfg.Error:
@@ -131,7 +136,7 @@ class OwnConfig:
         for server in {"": {}, **self._defaults}:
             if server and chosen is not None and server not in chosen:
                 continue
-            group = group_of_any(server)
+            group = group_of(server)
             values = dict(self._set_by(cfg.Locations.set_default, group))
             values |= self._defaults.get(server, {})
             lines.append(f"[{group}]")
@@ -150,7 +155,7 @@ class OwnConfig:
                 yield from (f"--{flag}={text}" for text in _texts(name, value))
 
     def _set_by(self, location: cfg.Locations, group: str) -> Iterator[tuple[str, Any]]:
-        for name in _FIELDS:
+        for name in FIELDS:
             try:
                 found = self._conf.get_location(name, group)
                 if found is not None and found.location is location:
@@ -159,13 +164,14 @@ class OwnConfig:
                 continue
 
     def _is_given(self, name: str, group: str) -> bool:
+        """Whether an operator gives it; of what says which app is served, any."""
+        if name in APPS:
+            return any(self._is_said(each, group) for each in APPS)
+        return self._is_said(name, group)
+
+    def _is_said(self, name: str, group: str) -> bool:
         found = self._conf.get_location(name, group)
         return found is not None and found.location.is_user_controlled
-
-
-def group_of_any(server: str) -> str:
-    """Returns the name of a server's section; "" is for the server that has none."""
-    return group_of(server) if server else GROUP
 
 
 def _texts(name: str, value: Any) -> list[str]:
@@ -173,7 +179,7 @@ def _texts(name: str, value: Any) -> list[str]:
     several = list(value) if isinstance(value, list | tuple) else [value]
     texts = [str(each).lower() if isinstance(each, bool) else str(each) for each in several]
     texts = [text.replace("$", "$$") for text in texts]
-    return [",".join(texts)] if _FIELDS[name].metadata["is_list"] else texts
+    return [",".join(texts)] if FIELDS[name].metadata["is_list"] else texts
 
 
 class _MemoryFile:
@@ -279,7 +285,7 @@ def server_line(conf: cfg.ConfigOpts, args: Sequence[str]) -> list[str]:
         UsageError: for one that is abbreviated: the service's own might be meant.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for field in _FIELDS.values():
+    for field in FIELDS.values():
         flag = field.name.replace("_", "-")
         if field.type == "bool":
             for given in (f"--{flag}", f"--no{flag}"):
@@ -292,7 +298,7 @@ def server_line(conf: cfg.ConfigOpts, args: Sequence[str]) -> list[str]:
         flag = "--" + name.replace("_", "-")
         location = conf.get_location(name, GROUP)
         if given:
-            is_flag = _FIELDS[name].type == "bool"
+            is_flag = FIELDS[name].type == "bool"
             line += given if is_flag else [f"{flag}={value}" for value in given]
         elif location is not None and location.location is cfg.Locations.command_line:
             raise UsageError(f"{flag}: is abbreviated on the command line; spell it out")

@@ -189,9 +189,12 @@ class Service:
         Args:
             line: those on the command line.
         """
-        names = [name for name in self._apps if name]
-        common = {**({"servers": names} if names else {}), **self._defaults[""]}
-        defaults = {**self._defaults, "": common}
+        defaults = {
+            server: {**({"app": app} if is_named(app) else {}), **self._defaults[server]}
+            for server, app in self._apps.items()
+        }
+        if names := [name for name in self._apps if name]:
+            defaults[""] = {"servers": names, **defaults[""]}
         return OwnConfig(self.conf, defaults, line)
 
     def serve(self, own: OwnConfig, prog: str) -> int:
@@ -201,6 +204,7 @@ class Service:
             WsgisrvError: when it cannot.
         """
         from wsgisrv.master.start import Start, start
+        from wsgisrv.served import checked_layout, layout_of
 
         _refuse_patched()
 
@@ -217,8 +221,8 @@ class Service:
         return start(
             Start(
                 loaded,
-                cli.checked,
-                cli.layout_of,
+                checked_layout,
+                layout_of,
                 mutated,
                 lambda _: {},
                 self._run_worker,
@@ -232,30 +236,27 @@ class Service:
         Raises:
             UsageError: when there is no paste file to find one in.
         """
-        settings = self._with_app(found.settings.paste_config, self._apps[""])
+        common = found.settings
+        settings = dataclasses.replace(common, **self._app_of(dataclasses.asdict(common), ""))
         sections = {
-            name: {
-                **section,
-                "paste_config": self._with_app(
-                    section.get("paste_config", found.settings.paste_config),
-                    self._apps.get(name, ""),
-                ),
-            }
+            name: {**section, **self._app_of({**dataclasses.asdict(common), **section}, name)}
             for name, section in found.sections.items()
         }
-        changed = dataclasses.replace(found.settings, paste_config=settings)
-        return dataclasses.replace(found, settings=changed, sections=sections)
+        return dataclasses.replace(found, settings=settings, sections=sections)
 
-    def _with_app(self, paste_config: str, app: str) -> str:
-        path, _, section = paste_config.partition("#")
-        if not path:
-            if not app or len(self._apps) > 1:
-                return ""
+    def _app_of(self, options: Mapping[str, Any], server: str) -> dict[str, Any]:
+        """Returns ``paste_config`` with the section that main() names, unless the configuration does."""
+        name = self._apps.get(server, "")
+        path, _, section = options["paste_config"].partition("#")
+        if path:
+            wanted = section or ("" if is_named(name) else name)
+            found = self.conf.find_file(path) or path
+            return {"paste_config": f"{found}#{wanted}" if wanted else found}
+        if name and not (options["app"] or options["factory"]):
             raise UsageError(
-                f"nothing to serve: [wsgisrv] paste_config has to name the paste file with {app}"
+                f"nothing to serve: [wsgisrv] paste_config has to name the paste file with {name}"
             )
-        found = self.conf.find_file(path) or path
-        return f"{found}#{section or app}" if section or app else found
+        return {}
 
     def extension(self) -> Extension:
         """Returns what the workers get of it."""

@@ -133,18 +133,18 @@ def _boot(context: WorkerContext, extension: Extension | None) -> tuple[Worker, 
 
 
 def _load_apps(context: WorkerContext) -> list[WSGIApplication]:
-    """Returns the app of each server; servers that name the same section of the same file share one."""
-    from wsgisrv.deploy import load_app, split_config
+    """Returns the app of each server; servers whose apps are loaded from the same place share one."""
+    from wsgisrv.deploy import Source, load_served, source_of
 
-    loaded: dict[tuple[str, str], WSGIApplication] = {}
+    loaded: dict[Source | None, WSGIApplication] = {}
     apps = []
     for server in context.servers:
-        place = split_config(server.settings.paste_config)
-        if place not in loaded:
+        source = source_of(server.settings)
+        if source not in loaded:
             try:
-                loaded[place] = load_app(server.settings.paste_config, context.global_conf)
+                loaded[source] = load_served(server.settings, context.global_conf)
             except ConfigError as error:
                 label = f"{server.name}: " if context.names_servers else ""
                 raise ConfigError(f"{label}{error}") from error
-        apps.append(loaded[place])
+        apps.append(loaded[source])
     return apps
