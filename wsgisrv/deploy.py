@@ -26,8 +26,7 @@ from paste.deploy import loadwsgi
 
 from wsgisrv.config import Settings
 from wsgisrv.errors import ConfigError, first_line
-from wsgisrv.middleware import named_app
-from wsgisrv.middleware.named_app import checked_app, find_object
+from wsgisrv.named import find_named
 
 _KEYS = (
     "use",
@@ -100,12 +99,15 @@ def _load_object(option: str, target: str) -> WSGIApplication:
         sys.path.append(directory)
     where = f"[wsgisrv] {option} = {target}"
     try:
-        found = find_object(f"[wsgisrv] {option}", target)
-        return checked_app(where, found if option == "app" else found())
+        found = find_named(where, target)
+        app = found if option == "app" else found()
     except ConfigError:
         raise
     except (Exception, SystemExit) as error:
         raise ConfigError(f"{where}: {_what_failed(error)}") from error
+    if not callable(app):
+        raise ConfigError(f"{where}: it made {app!r}, which is not a WSGI callable")
+    return app  # type: ignore[no-any-return]
 
 
 def split_config(paste_config: str) -> tuple[str, str]:
@@ -281,7 +283,7 @@ def _raised_in_app(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     for frame in reversed(frames):
         if not frame.filename.startswith("<frozen"):
-            ours = frame.filename in (loadwsgi.__file__, __file__, named_app.__file__)
+            ours = frame.filename in (loadwsgi.__file__, __file__)
             foreign = (
                 f"{os.sep}importlib{os.sep}" in frame.filename or "paste/deploy" in frame.filename
             )
