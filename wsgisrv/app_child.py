@@ -12,6 +12,7 @@ import json
 import os
 import select
 import signal
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -99,6 +100,8 @@ def _answer(settings: Settings, question: Callable[[LoadedApp], Any], writer: in
         answer = {"exit_code": error.exit_code, "reason": str(error)}
     except Exception as error:
         answer = {"exit_code": BootError.exit_code, "reason": first_line(error)}
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()  # whoever has the answer kills this process
     with os.fdopen(writer, "wb") as file:
         file.write(json.dumps(answer).encode())
     return 0

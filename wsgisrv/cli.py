@@ -203,9 +203,9 @@ def _run(
         global_conf: what the command adds to the paste file's [DEFAULT], out of its own options.
     """
     from wsgisrv.master.start import Start, start
-    from wsgisrv.served import checked_layout, layout_of
+    from wsgisrv.served import checked, layout_of
 
-    return start(Start(loaded, checked_layout, layout_of, mutated, global_conf, _run_worker))
+    return start(Start(loaded, checked, layout_of, mutated, global_conf, _run_worker))
 
 
 def _run_worker(context: WorkerContext) -> int:

@@ -24,10 +24,8 @@ from wsgiref.types import WSGIApplication
 
 from paste.deploy import loadwsgi
 
-from wsgisrv import named
 from wsgisrv.config import Settings
 from wsgisrv.errors import ConfigError, first_line
-from wsgisrv.middleware.named_app import checked_app
 from wsgisrv.named import find_named
 
 _KEYS = (
@@ -102,11 +100,14 @@ def _load_object(option: str, target: str) -> WSGIApplication:
     where = f"[wsgisrv] {option} = {target}"
     try:
         found = find_named(where, target)
-        return checked_app(where, found if option == "app" else found())
+        app = found if option == "app" else found()
     except ConfigError:
         raise
     except (Exception, SystemExit) as error:
         raise ConfigError(f"{where}: {_what_failed(error)}") from error
+    if not callable(app):
+        raise ConfigError(f"{where}: it made {app!r}, which is not a WSGI callable")
+    return app  # type: ignore[no-any-return]
 
 
 def split_config(paste_config: str) -> tuple[str, str]:
@@ -282,7 +283,7 @@ def _raised_in_app(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     for frame in reversed(frames):
         if not frame.filename.startswith("<frozen"):
-            ours = frame.filename in (loadwsgi.__file__, __file__, named.__file__)
+            ours = frame.filename in (loadwsgi.__file__, __file__)
             foreign = (
                 f"{os.sep}importlib{os.sep}" in frame.filename or "paste/deploy" in frame.filename
             )

@@ -10,13 +10,15 @@ import importlib
 import re
 from typing import Any
 
-from wsgisrv.config import OBJECT
 from wsgisrv.errors import ConfigError
+
+_NAME = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 
 def is_named(target: str) -> bool:
     """Whether ``target`` has the form ``module:callable``."""
-    return re.fullmatch(OBJECT, target) is not None
+    module, _, name = target.partition(":")
+    return bool(_NAME.fullmatch(module) and _NAME.fullmatch(name))
 
 
 def find_named(what: str, target: str) -> Any:

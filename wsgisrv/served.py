@@ -46,7 +46,7 @@ def layout_of(found: Loaded, inherited: Inherited) -> Layout:
     return Layout.single(dataclasses.replace(found.settings, bind=bind))
 
 
-def checked_layout(found: Loaded, inherited: Inherited) -> Layout:
+def checked(found: Loaded, inherited: Inherited) -> Layout:
     """Returns the layout of a service that can be served, at the start and on every reload.
 
     Raises:

@@ -74,7 +74,7 @@ def test_servers_have_apps_of_their_own_beside_a_paste_file(directory: Path) -> 
             ["--app", "served_by_name:PATCHED"], 78,
             "[wsgisrv] app = served_by_name:PATCHED: it is bool, which cannot be called",
         ),
-        (["--factory", "builtins:dict"], 78, "[wsgisrv] factory = builtins:dict: it is dict, which is not a"),
+        (["--factory", "builtins:dict"], 78, "[wsgisrv] factory = builtins:dict: it made {}, which is not a"),
         (["--factory", "served_by_name:app"], 78, "[wsgisrv] factory = served_by_name:app: TypeError: app()"),
         (["--app", "served_by_name"], 2, "--app served_by_name: allowed is module:name"),
         (["--app", "broken_by_name:app"], 78, "[wsgisrv] app = broken_by_name:app: RuntimeError: no"),

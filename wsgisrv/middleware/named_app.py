@@ -17,7 +17,6 @@ inside a class or an instance.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 from wsgiref.types import WSGIApplication
 
 from wsgisrv.errors import ConfigError
@@ -47,16 +46,7 @@ def app_factory(global_conf: Mapping[str, str], **local_conf: str) -> WSGIApplic
         raise ConfigError("object and factory are both there: allowed is one of them")
     else:
         app = find_named(f"factory = {factory}", factory)(**arguments)
-    where = f"factory = {factory}" if factory else f"object = {arguments['object']}"
-    return checked_app(where, app)
-
-
-def checked_app(where: str, app: Any) -> WSGIApplication:
-    """Returns what was found or made.
-
-    Raises:
-        ConfigError: when it cannot be called.
-    """
     if not callable(app):
+        where = f"factory = {factory}" if factory else f"object = {arguments['object']}"
         raise ConfigError(f"{where}: it is {type(app).__name__}, which is not a WSGI callable")
     return app  # type: ignore[no-any-return]
