@@ -204,7 +204,7 @@ class Service:
             WsgisrvError: when it cannot.
         """
         from wsgisrv.master.start import Start, start
-        from wsgisrv.served import checked_layout, layout_of
+        from wsgisrv.served import checked, layout_of
 
         _refuse_patched()
 
@@ -221,7 +221,7 @@ class Service:
         return start(
             Start(
                 loaded,
-                checked_layout,
+                checked,
                 layout_of,
                 mutated,
                 lambda _: {},
