@@ -49,12 +49,16 @@ def test_the_changed_imports_of_the_readme_are_there() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_paste_file_of_the_readme_for_gunicorns_users_names_an_app(tmp_path: Path) -> None:
+def test_the_command_of_the_readme_for_gunicorns_users_serves(tmp_path: Path) -> None:
     (port,) = ports(1)
-    ini = tmp_path / "mysite.ini"
-    text = block_after("gunicorn's eventlet worker was removed in 26.0")
-    ini.write_text(text.replace("mysite.wsgi:application", "tests.apps.basic:hello"))
-    with run(["serve", str(ini), "--workers", "1", "--bind", f"127.0.0.1:{port}"]) as server:
-        server.wait_ready()
+    command = block_after("gunicorn's eventlet worker was removed in 26.0", "After").strip()
+    app = "tests.apps.basic:hello"
+    words = command.replace("0.0.0.0:8000", f"127.0.0.1:{port}").replace(
+        "mysite.wsgi:application", app
+    )
+    program, *args = words.split()
+    assert program == "wsgisrv"
+    with run(args) as server:
+        assert len(server.wait_ready()) == 4
         with Client(("127.0.0.1", port)) as client:
             assert client.get().status == 200

@@ -42,6 +42,17 @@ def test_run_serves_a_conf_that_main_has_called(tmp_path: Path) -> None:
         assert get(service.port)["greeting"] == "hi"
 
 
+def test_the_files_of_a_directory_are_the_services_and_the_servers(tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    more.mkdir()
+    (more / "a.conf").write_text("[owned]\nanswer = 11\n[wsgisrv]\nworkers = 2\n")
+    with owned(
+        tmp_path, KEEP, "--config-dir", str(more), "--config-dir", str(tmp_path / "more")
+    ) as service:
+        assert len(service.server.wait_ready()) == 2
+        assert get(service.port)["answer"] == 11
+
+
 def test_what_main_gives_is_a_default_and_the_command_line_wins(tmp_path: Path) -> None:
     declared = {**KEEP, "defaults": {"graceful_timeout": 9, "workers": 3, "bind": ["127.0.0.1:1"]}}
     with owned(tmp_path, declared, "--workers", "2", workers=1) as service:

@@ -61,7 +61,8 @@ class OwnConfig:
                     raise ConfigError(f"{_MAIN}: [{group_of(server)}] {name}: no such option")
             conf.register_opts(server_options() if server else options(), group_of(server))
         try:
-            files, directories = conf["config_file"], conf["config_dir"]
+            # Of directories on the command line the option has the last one only.
+            files, directories = conf["config_file"], conf.config_dirs or conf["config_dir"]
         except cfg.Error:
             raise UsageError(
                 "the service's conf was not called, as conf(sys.argv[1:], project=...), before run()"
