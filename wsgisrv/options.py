@@ -19,7 +19,7 @@ import io
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -85,7 +85,7 @@ class Loaded:
 
 def load(
     args: Sequence[str], *, prog: str, usage: str = "", description: str = "",
-    own: Sequence[cfg.Opt] = (),
+    own: Sequence[cfg.Opt] = (), foreign: Collection[tuple[str, str]] = (),
 ) -> Loaded:  # fmt: skip
     """Reads command line, environment and files.
 
@@ -94,6 +94,7 @@ def load(
         prog: for the help.
         own: options of the command alone, on its command line only. PASTE_INI among them is what
             ``paste_config`` says.
+        foreign: sections and names that are options of whoever calls, so no old names of ours.
 
     Raises:
         UsageError: for a wrong command line.
@@ -111,7 +112,7 @@ def load(
         if extra.get("paste_ini"):
             on_line["paste_config"] = PASTE_INI.metavar or ""
         reading = _Reading(conf, ConfigFiles.read(args), on_line)
-        return reading.loaded(extra, args)
+        return reading.loaded(extra, args, foreign)
 
 
 def mutated(found: Loaded, fresh: Loaded) -> Loaded:
@@ -169,15 +170,17 @@ class _Reading:
         self._places = Places(files, on_line, {})
         self._given: frozenset[str] = frozenset()
 
-    def loaded(self, extra: dict[str, Any], args: list[str]) -> Loaded:
-        """Returns all of it."""
+    def loaded(
+        self, extra: dict[str, Any], args: list[str], foreign: Collection[tuple[str, str]]
+    ) -> Loaded:
+        """Returns all of it; the arguments are those of ``load``."""
         values = {opt.dest: self.value(opt) for opt in options()}
         given = {name for name in values if self._is_given(name)}
         if extra.get("paste_ini"):
             values["paste_config"] = extra["paste_ini"]
             given.add("paste_config")
         self._given = frozenset(given)
-        former = self._former(tuple(values["servers"]))
+        former = self._former(tuple(values["servers"]), foreign)
         values |= self._converted(former, "")
         given |= former.values.get("", {}).keys()
         self._one_app(given, "")
@@ -235,10 +238,12 @@ class _Reading:
 
     # Deprecated names
 
-    def _former(self, servers: tuple[str, ...]) -> Translated:
-        found = Translator(
-            self._files, self._has_new_name, group_of, self._conf.find_file
-        ).translate(servers)
+    def _former(self, servers: tuple[str, ...], foreign: Collection[tuple[str, str]]) -> Translated:
+        translator = Translator(
+            self._files.without(foreign), self._files, self._has_new_name, group_of,
+            self._conf.find_file,
+        )  # fmt: skip
+        found = translator.translate(servers)
         self._places = dataclasses.replace(self._places, former=found.origins)
         return found
 
