@@ -18,7 +18,7 @@ import dataclasses
 import glob
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from oslo_config import cfg
 
@@ -53,7 +53,6 @@ class ConfigFiles:
     """
 
     def __init__(self, paths: Sequence[str]) -> None:
-        self.paths = tuple(paths)
         self.sections: list[tuple[str, str]] = []
         self.assignments: list[Assignment] = []
         for path in paths:
@@ -67,6 +66,15 @@ class ConfigFiles:
     def read(cls, args: Sequence[str]) -> ConfigFiles:
         """Reads what a command line names, else what is found."""
         return cls(paths_of(args))
+
+    def without(self, keys: Collection[tuple[str, str]]) -> ConfigFiles:
+        """Returns the same files without some assignments, by section and key."""
+        found = ConfigFiles(())
+        found.sections = self.sections
+        found.assignments = [
+            each for each in self.assignments if (each.section, each.key) not in keys
+        ]
+        return found
 
     def all(self, section: str, key: str) -> list[Assignment]:
         """Returns each assignment of a key, the last of which counts where one does."""

@@ -134,6 +134,7 @@ class Translator:
     """Reads the old names in files.
 
     Args:
+        variables: files that $NAME in a value is looked for in.
         given: whether an option is given by its own name, to a server; "" is for [wsgisrv].
         section_of: returns a server's section.
         find_file: finds a relative path beside the files.
@@ -142,11 +143,13 @@ class Translator:
     def __init__(
         self,
         files: ConfigFiles,
+        variables: ConfigFiles,
         given: Callable[[str, str], bool],
         section_of: Callable[[str], str],
         find_file: Callable[[str], str | None],
     ) -> None:
         self._files = files
+        self._variables = variables
         self._given = given
         self._section_of = section_of
         self._find_file = find_file
@@ -195,7 +198,9 @@ class Translator:
         """Returns the value with what it takes from others, as $my_ip."""
 
         def value_of(match: re.Match[str]) -> str:
-            other = self._files.last(found.section, match[1]) or self._files.last(DEFAULT, match[1])
+            other = self._variables.last(found.section, match[1]) or self._variables.last(
+                DEFAULT, match[1]
+            )
             if other is None or "$" in other.value:
                 raise ConfigError(f"{found}: ${match[1]} has no value in the files")
             return other.value

@@ -19,7 +19,7 @@ import io
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -85,7 +85,7 @@ class Loaded:
 
 def load(
     args: Sequence[str], *, prog: str, usage: str = "", description: str = "",
-    own: Sequence[cfg.Opt] = (),
+    own: Sequence[cfg.Opt] = (), foreign: Collection[tuple[str, str]] = (),
 ) -> Loaded:  # fmt: skip
     """Reads command line, environment and files.
 
@@ -94,6 +94,7 @@ def load(
         prog: for the help.
         own: options of the command alone, on its command line only. PASTE_INI among them is what
             ``paste_config`` says.
+        foreign: sections and names that are options of whoever calls, so no old names of ours.
 
     Raises:
         UsageError: for a wrong command line.
@@ -102,7 +103,8 @@ def load(
     """
     conf = cfg.ConfigOpts()
     conf.register_cli_opts(own)
-    conf.register_cli_opts(options(), group=GROUP)
+    opts = options()
+    conf.register_cli_opts(opts, group=GROUP)
     args = with_files_first(args)
     on_line = {name: flag_of(name) for name in on_command_line(args)}
     with _without(variable_of(name) for name in on_line):
@@ -110,8 +112,8 @@ def load(
         extra = {opt.dest: conf[opt.dest] for opt in own}
         if extra.get("paste_ini"):
             on_line["paste_config"] = PASTE_INI.metavar or ""
-        reading = _Reading(conf, ConfigFiles.read(args), on_line)
-        return reading.loaded(extra, args)
+        reading = _Reading(conf, opts, ConfigFiles.read(args), on_line)
+        return reading.loaded(extra, args, foreign)
 
 
 def mutated(found: Loaded, fresh: Loaded) -> Loaded:
@@ -138,8 +140,9 @@ def mutated(found: Loaded, fresh: Loaded) -> Loaded:
     try:
         with _without(variable_of(name) for name in on_command_line(args)):
             conf.mutate_config_files()
-            reading = _Reading(conf, ConfigFiles.read(args), found.places.on_line)
-            live = [opt for opt in options() if opt.mutable]
+            opts = options()
+            reading = _Reading(conf, opts, ConfigFiles.read(args), found.places.on_line)
+            live = [opt for opt in opts if opt.mutable]
             values = {opt.dest: reading.value(opt) for opt in live}
             sections = {
                 name: section | reading.live_of(name, live) if "workers" in section else section
@@ -157,27 +160,36 @@ class _Reading:
     """One reading of all that is given.
 
     Args:
+        opts: those of [wsgisrv].
         on_line: the options on the command line, each with the words that gave it.
     """
 
     def __init__(
-        self, conf: cfg.ConfigOpts, files: ConfigFiles, on_line: Mapping[str, str]
+        self,
+        conf: cfg.ConfigOpts,
+        opts: Sequence[cfg.Opt],
+        files: ConfigFiles,
+        on_line: Mapping[str, str],
     ) -> None:
         self._conf = conf
         self._files = files
         self._on_line = on_line
         self._places = Places(files, on_line, {})
+        self._opts = opts
         self._given: frozenset[str] = frozenset()
+        self._found: set[tuple[str, str]] = set()
 
-    def loaded(self, extra: dict[str, Any], args: list[str]) -> Loaded:
-        """Returns all of it."""
-        values = {opt.dest: self.value(opt) for opt in options()}
-        given = {name for name in values if self._is_given(name)}
+    def loaded(
+        self, extra: dict[str, Any], args: list[str], foreign: Collection[tuple[str, str]]
+    ) -> Loaded:
+        """Returns all of it; the arguments are those of ``load``."""
+        values = {opt.dest: self.value(opt) for opt in self._opts}
+        given = {name for server, name in self._found if not server}
         if extra.get("paste_ini"):
             values["paste_config"] = extra["paste_ini"]
             given.add("paste_config")
         self._given = frozenset(given)
-        former = self._former(tuple(values["servers"]))
+        former = self._former(tuple(values["servers"]), foreign)
         values |= self._converted(former, "")
         given |= former.values.get("", {}).keys()
         self._one_app(given, "")
@@ -204,6 +216,8 @@ class _Reading:
             raise ConfigError(f"{where}: {allowed(FIELDS[name])}") from None
         if value is None:  # what oslo.config makes of an empty number
             raise ConfigError(f"{self._places.where(name, server)}: {allowed(FIELDS[name])}")
+        if location is not None and location.location.is_user_controlled:
+            self._found.add((server, name))
         on_line = not server and name in self._on_line
         check = FIELDS[name].metadata["check"]
         if check is not None and (wrong := check(tuple(value))):
@@ -235,10 +249,12 @@ class _Reading:
 
     # Deprecated names
 
-    def _former(self, servers: tuple[str, ...]) -> Translated:
-        found = Translator(
-            self._files, self._has_new_name, group_of, self._conf.find_file
-        ).translate(servers)
+    def _former(self, servers: tuple[str, ...], foreign: Collection[tuple[str, str]]) -> Translated:
+        translator = Translator(
+            self._files.without(foreign), self._files, self._has_new_name, group_of,
+            self._conf.find_file,
+        )  # fmt: skip
+        found = translator.translate(servers)
         self._places = dataclasses.replace(self._places, former=found.origins)
         return found
 
@@ -256,7 +272,7 @@ class _Reading:
         )
 
     def _converted(self, former: Translated, server: str) -> dict[str, Any]:
-        opts = {opt.dest: opt for opt in options()}
+        opts = {opt.dest: opt for opt in self._opts}
         values = {}
         for name, text in former.values.get(server, {}).items():
             opt, field = opts[name], FIELDS[name]
@@ -327,7 +343,7 @@ class _Reading:
         opts = server_options()
         self._conf.register_opts(opts, group=group)
         values = {opt.dest: self.value(opt, server) for opt in opts}
-        given = {name for name in values if self._is_given(name, server)}
+        given = {name for of, name in self._found if of == server}
         files = self._files.with_section(group)
         for each in self._files.of(group):
             if each.key in FIELDS and FIELDS[each.key].metadata["scope"] == SERVICE:

@@ -56,6 +56,7 @@ def test_it_serves_its_paste_app_on_its_own_options_for_address_and_workers(tmp_
     with ported(tmp_path, options) as server:
         pids = server.wait_ready()
         assert len(pids) == 2
+        assert "deprecated name" not in server.log  # they are the service's own
         told = get(port)
         assert (told["name"], told["zone"]) == ("volume", "east")
         assert told["pid"] in pids

@@ -248,6 +248,16 @@ def test_an_old_name_in_the_new_section_is_told_its_new_one(path: Path) -> None:
     )
 
 
+def test_what_is_an_option_of_the_callers_is_no_old_name(path: Path) -> None:
+    path.write_text(COMPUTE + "[ssl]\ncert_file = /c\n")
+    own = {("DEFAULT", f"{api}_{end}") for api in ("osapi_compute", "metadata", "osapi_share")
+           for end in ("listen", "listen_port", "workers")}  # fmt: skip
+    found = load(["--config-file", str(path)], prog="t", foreign={*own, ("DEFAULT", "my_ip")})
+    assert changed(found) == {
+        "paste_config": "/etc/compute/api-paste.ini", "tls_certificate": ("/c",),
+    }  # fmt: skip
+
+
 def test_no_old_name_is_of_an_option_that_changes_live() -> None:
     live = {opt.dest for opt in options() if opt.mutable}
     assert not live & {option for _, _, option in old_names()}

@@ -47,7 +47,7 @@ def text_at(name: str, level: int) -> str:
         return str(meta["choices"][level % len(meta["choices"])])
     if field.type in ("int", "float"):
         return str(int((meta["min"] or 0) + level))
-    return f"/{name}/{level}"
+    return f"{name}.{level}" if meta["pattern"] else f"/{name}/{level}"
 
 
 def expected(name: str, level: int) -> Any:

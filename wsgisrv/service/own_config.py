@@ -105,7 +105,11 @@ class OwnConfig:
         directories = self._directories or [os.path.dirname(__file__)]
         given = [f"--config-dir={path}" for path in directories]
         try:
-            return load([*files, *given, *self._overrides(), *self._line], prog=prog)
+            return load(
+                [*files, *given, *self._overrides(), *self._line],
+                prog=prog,
+                foreign=set(own_names(self._conf)),
+            )
         except WsgisrvError as error:
             raise type(error)(first_line(error).replace(self._in_front.path, _MAIN)) from None
 
@@ -228,6 +232,16 @@ def check_values(conf: cfg.ConfigOpts, files: Sequence[str]) -> None:
         if isinstance(found, cfg.ConfigOpts.GroupAttr):
             for each in found:
                 _asked(found, name, each, files)
+
+
+def own_names(conf: cfg.ConfigOpts) -> Iterator[tuple[str, str]]:
+    """Yields section and name of each option that is the service's own."""
+    for name in conf:
+        found: Any = conf[name]
+        if isinstance(found, cfg.ConfigOpts.GroupAttr):
+            yield from ((name, each) for each in found)
+        else:
+            yield "DEFAULT", name
 
 
 def _asked(holder: Mapping[str, Any], group: str, name: str, files: Sequence[str]) -> Any:
