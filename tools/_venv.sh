@@ -58,8 +58,8 @@ find_python() {
 
 use_venv() {
     find_python
-    # The tests of MySQL are skipped where it cannot be built.
-    [ "$1" != dev ] || set -- "$@" --wanted 'mysqlclient>=2.3'
+    # The tests of MySQL and Placement are skipped where these cannot be installed.
+    [ "$1" != dev ] || set -- "$@" --wanted 'mysqlclient>=2.3' --wanted 'openstack-placement>=16'
     VENV=$("$PYTHON" -I "$ROOT/tools/_venv.py" "$@") || exit 1
 }
 

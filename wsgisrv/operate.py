@@ -109,11 +109,12 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 
 
-def operate(name: str, args: Sequence[str]) -> int:
+def operate(name: str, args: Sequence[str], program: str = "wsgisrv") -> int:
     """Runs one command of OPERATIONS.
 
     Args:
         args: behind the command's name.
+        program: whose command it is.
 
     Returns:
         0.
@@ -123,7 +124,7 @@ def operate(name: str, args: Sequence[str]) -> int:
         SystemExit: with code 0, after the help was printed.
     """
     operation = OPERATIONS[name]
-    found = vars(_parser_of(name, operation).parse_args(args))
+    found = vars(parser_of(name, program).parse_args(args))
     as_json, seconds = found.pop("json"), found.pop("timeout")
     path = find_socket(_option(found), os.environ)
     answer = ask(path, {"command": name, **found}, seconds=seconds)
@@ -131,9 +132,11 @@ def operate(name: str, args: Sequence[str]) -> int:
     return 0
 
 
-def _parser_of(name: str, operation: Operation) -> argparse.ArgumentParser:
+def parser_of(name: str, program: str = "wsgisrv") -> argparse.ArgumentParser:
+    """Returns what reads the command line of one command of OPERATIONS."""
+    operation = OPERATIONS[name]
     parser = _Parser(
-        prog=f"wsgisrv {name}",
+        prog=f"{program} {name}",
         description=f"{operation.help[0].upper()}{operation.help[1:]}.",
         allow_abbrev=False,
     )
@@ -143,9 +146,9 @@ def _parser_of(name: str, operation: Operation) -> argparse.ArgumentParser:
         "--timeout", type=_seconds, metavar="SECONDS", help="wait no longer for the outcome"
     )
     parser.add_argument("--control-socket", metavar="PATH", help="of the service")
-    for flag in ("--config-file", "--config-dir"):
+    for flag, metavar in (("--config-file", "PATH"), ("--config-dir", "DIR")):
         parser.add_argument(
-            flag, action="append", default=[], metavar="PATH", help="of the service's options"
+            flag, action="append", default=[], metavar=metavar, help="of the service's options"
         )
     return parser
 

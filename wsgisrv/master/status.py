@@ -19,6 +19,7 @@ from wsgisrv.master.roster import Roster
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.master.workers import Workers
 from wsgisrv.scoreboard import BEAT_SECONDS, Real, Slot, Word
+from wsgisrv.task_board import TaskBoard, TaskReal, TaskWord
 
 
 def service_status(
@@ -113,6 +114,11 @@ def worker_status(
         "oldest_request": _oldest(slot, now),
         "threads": threads_status(slot),
         "jobs": jobs_status(slot),
+        "tasks": {
+            "running": words[Word.TASKS_RUNNING],
+            "runs": words[Word.TASK_RUNS],
+            "failures": words[Word.TASK_FAILURES],
+        },
         "rss_bytes": rss_of(handle.pid),
         "last_death": _death(handle, now),
         "backdoor": handle.backdoor.path if handle.backdoor is not None else None,
@@ -144,6 +150,34 @@ def jobs_status(slot: Slot) -> Fields:
         "wait_seconds": round(reals[Real.JOB_WAIT], 3),
         "seconds": round(reals[Real.JOB_SECONDS], 3),
     }
+
+
+def tasks_status(board: TaskBoard | None, workers: Workers, now: float) -> list[Fields]:
+    """Returns how those of a service's tasks stand that run in one worker only.
+
+    Args:
+        now: time.monotonic().
+    """
+    if board is None:
+        return []
+    ids = {handle.pid: handle.worker_id for handle in workers.handles()}
+    found = []
+    for name in board.shared:
+        row = board.row(name)
+        holder = ids.get(row.words[TaskWord.HOLDER])
+        last = row.reals[TaskReal.STARTED]
+        found.append(
+            {
+                "name": name,
+                "worker": holder,
+                "running": holder is not None and row.words[TaskWord.RUNNING] == 1,
+                "runs": row.words[TaskWord.RUNS],
+                "failures": row.words[TaskWord.FAILURES],
+                "last": round(now - last, 1) if last else None,
+                "seconds": round(row.reals[TaskReal.SECONDS], 3),
+            }
+        )
+    return found
 
 
 def _lag(state: State, last: float, beat: float, now: float) -> float:

@@ -39,7 +39,7 @@ from wsgisrv.master.reloads import Reloads, Version
 from wsgisrv.master.roster import Roster
 from wsgisrv.master.signals import STRANGE, SignalPipe
 from wsgisrv.master.spawn import Fork, spawn
-from wsgisrv.master.status import in_words, service_status
+from wsgisrv.master.status import in_words, service_status, tasks_status
 from wsgisrv.master.succession import Succession
 from wsgisrv.master.surroundings import Surroundings
 from wsgisrv.master.worker_handle import WorkerHandle
@@ -296,6 +296,7 @@ class Supervisor:
             "uptime": round(now - self._started, 1),
             "last_reload": self._last_reload,
             "helpers": self._helpers.status(now),
+            "tasks": tasks_status(self._surroundings.tasks, self._workers, now),
         }
 
     @property
