@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -118,3 +120,34 @@ def test_a_flood_of_pings_that_nobody_reads_the_answers_of_is_bounded(server: Se
             assert honest.get("/", *HANDSHAKE).status == 101
             honest.send(frame(TEXT, b"fine"))
             assert receive_frame(honest) == (TEXT, b"fine")
+
+
+def test_a_flood_of_pings_whose_answers_are_read_leaves_the_others_their_turns(
+    server: Server,
+) -> None:
+    piece = frame(PING, b"x" * 125) * 1000
+    enough = threading.Event()
+
+    def pour() -> None:
+        while not enough.is_set():
+            flood.socket.sendall(piece)
+
+    def drink() -> None:
+        while flood.socket.recv(1 << 20):
+            pass
+
+    with server.connect() as flood, server.connect() as honest:
+        assert flood.get("/", *HANDSHAKE).status == 101
+        assert honest.get("/", *HANDSHAKE).status == 101
+        threads = [threading.Thread(target=each) for each in (pour, drink)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(20):
+                honest.send(frame(TEXT, b"fine"))
+                assert receive_frame(honest) == (TEXT, b"fine")
+        finally:
+            enough.set()
+            threads[0].join()
+            flood.socket.shutdown(socket.SHUT_WR)
+            threads[1].join()

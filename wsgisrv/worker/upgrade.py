@@ -11,6 +11,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import eventlet
+
 from wsgisrv.http1.upgrade import switching_head, wanted_protocols
 from wsgisrv.upgrade import RawConnection
 from wsgisrv.worker.clock import NEVER
@@ -21,6 +23,10 @@ from wsgisrv.worker.stream import RECEIVE_BYTES, UNSENT_BYTES
 if TYPE_CHECKING:
     from wsgisrv.worker.connection import Connection
     from wsgisrv.worker.gateway import Exchange
+
+RECEIVES_AT_ONCE = 2
+"""How often an app may receive without waiting before others have their turn: a client that sends faster
+than the app reads must not keep the hub."""
 
 
 def offer_upgrade(exchange: Exchange, environ: dict[str, Any]) -> None:
@@ -46,13 +52,14 @@ class UpgradedConnection(RawConnection):
     exchange: the request that has taken it over.
     """
 
-    __slots__ = ("_at_end", "_connection", "_data", "_must_tell", "_outgoing")
+    __slots__ = ("_at_end", "_came_at_once", "_connection", "_data", "_must_tell", "_outgoing")
 
     def __init__(self, connection: Connection, exchange: Exchange) -> None:
         self._connection = connection
         self._outgoing = Outgoing(connection, exchange)
         self._data = connection.take_rest()
         self._at_end = False
+        self._came_at_once = 0
         self._must_tell = connection.worker.is_draining
 
     @property
@@ -77,17 +84,23 @@ class UpgradedConnection(RawConnection):
             if self._data:
                 data, self._data = self._data[:most], self._data[most:]
                 return data
+            if self._came_at_once >= RECEIVES_AT_ONCE:
+                self._came_at_once = 0
+                eventlet.sleep(0)
+                continue
             try:
                 self._data = connection.sock.recv(RECEIVE_BYTES)
             except (BlockingIOError, InterruptedError):
                 if timeout is not None and timeout <= 0:
                     raise TimeoutError from None
+                self._came_at_once = 0
                 connection.wait_readable(deadline)
             except OSError:
                 self._at_end = True
             else:
                 connection.worker.counters.bytes_in += len(self._data)
                 self._at_end = not self._data
+                self._came_at_once += 1
         return b""
 
     def sendall(self, data: bytes) -> None:  # noqa: D102
