@@ -78,6 +78,10 @@ class Word(enum.IntEnum):
     JOBS = 71  # that were answered
     JOBS_LOST = 72  # whose helper died or was killed for their time
     JOBS_REFUSED = 73  # since too many waited
+    PROFILE_ASKED = 184  # by the master, of the watchdog: counts up
+    PROFILE_MS = 185  # milliseconds that it is to take
+    PROFILE_RATE = 186  # samples a second
+    PROFILE_DONE = 187  # the PROFILE_ASKED whose result is in the worker's profile file
 
 
 class Real(enum.IntEnum):

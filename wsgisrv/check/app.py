@@ -86,10 +86,13 @@ def _load(settings: Settings, writer: int, with_imports: bool) -> int:
 def _loaded(settings: Settings, with_imports: bool) -> dict[str, Any]:
     from wsgisrv.check.imports import find_blocking
     from wsgisrv.deploy import load_app
-    from wsgisrv.worker.boot import prepare
+    from wsgisrv.worker.access_format import make_render
+    from wsgisrv.worker.boot import make_tracing, prepare
 
     began = time.monotonic()
     _, hub_name = prepare(settings)
+    make_render(settings.access_log_format, "", names_server=False)
+    make_tracing(settings)
     app = load_app(settings.paste_config, {})
     return {
         "hub": hub_name,
