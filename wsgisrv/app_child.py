@@ -109,9 +109,12 @@ def _answer(settings: Settings, question: Callable[[LoadedApp], Any], writer: in
 
 def _load(settings: Settings) -> LoadedApp:
     from wsgisrv.deploy import load_served
-    from wsgisrv.worker.boot import prepare
+    from wsgisrv.worker.access_format import make_render
+    from wsgisrv.worker.boot import make_tracing, prepare
 
     began = time.monotonic()
     _, hub_name = prepare(settings)
+    make_render(settings.access_log_format, "", names_server=False)
+    make_tracing(settings)
     app = load_served(settings, {})
     return LoadedApp(app, hub_name, time.monotonic() - began)

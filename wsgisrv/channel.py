@@ -28,7 +28,7 @@ class Kind(enum.Enum):
     DRAIN = "drain"  # master -> worker: accept no more, finish, exit 0
     REOPEN = "reopen"  # master -> worker: reopen the log files
     DUMP = "dump"  # master -> worker: send every stack; fields: token, most_bytes
-    STACKS = "stacks"  # worker -> master: they are these; fields: token, stacks
+    STACKS = "stacks"  # worker -> master: they are these; fields: token, dump
     LOG_LEVEL = "log_level"  # master -> worker: log from here on; fields: level, logger
     TAKE_OVER = "take_over"  # old master -> new one: all is yours
     TLS = "tls"  # master -> worker: other certificates; fields: server, and tls.Material's

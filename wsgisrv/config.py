@@ -367,15 +367,36 @@ class Settings:
     # Logs
     access_log: str = option(
         "-",
-        "Where the access log goes: '-' is where the server's log goes, a path appends to a file, 'off' is"
-        " none.",
+        "Where the access log goes: '-' is where the server's log goes, a path appends to a file, 'syslog'"
+        " and 'journal' are the daemons of the machine ('syslog:/path' names another socket), 'off' is"
+        " none. No request waits for it: while it cannot be written, 512 KiB of lines are kept for each"
+        " worker, and further ones are counted.",
     )
     access_log_format: str = option(
-        '%(client_ip)s "%(request_line)s" status: %(status_code)s  len: %(body_length)s'
-        " time: %(wall_seconds).7f",
-        "Format of an access log line, with the fields of oslo.service's wsgi_log_format:"
-        " client_ip, client_port, date_time, request_line, status_code, body_length, wall_seconds; and"
-        " server, its name among several, which stands in front of the default.",
+        "oslo",
+        "Format of an access log line: oslo, as oslo.service's; combined, as Apache's; json, an object with"
+        " all that is known; or a text with placeholders, of which eventlet's and"
+        " oslo.service's client_ip, client_port, date_time, request_line, status_code, body_length and"
+        ' wall_seconds are some (README, "Logs"). Among several servers oslo has the server\'s name'
+        " in front.",
+    )
+    log_config: str = option(
+        "",
+        "File that says how workers log, the app's loggers and ours: a dictConfig of Python's logging in JSON"
+        " (.json) or TOML (.toml), or options of oslo.log (.conf or .ini), which has to be installed."
+        " Formats may use the field request_id. Read when a worker boots. Empty is one line a record"
+        " where the server's log goes.",
+        metavar="PATH",
+        scope=WORKERS,
+    )
+    tracing: str = option(
+        "off",
+        "Traces requests with OpenTelemetry (pip install 'wsgisrv[otel]'): a span for each, continued from"
+        " the client's traceparent, sent by OTLP over HTTP. Where to, what to sample and as which service"
+        " say OpenTelemetry's own environment variables, as OTEL_EXPORTER_OTLP_ENDPOINT. off costs"
+        " nothing.",
+        choices=("off", "otel"),
+        scope=WORKERS,
     )
     log_file: str = option(
         "",

@@ -13,6 +13,7 @@ from wsgisrv.channel import Channel
 from wsgisrv.config import Settings
 from wsgisrv.dumpfile import DumpFile
 from wsgisrv.helper_board import HelperPlace
+from wsgisrv.line_ring import LineRing
 from wsgisrv.log_file import LogFile
 from wsgisrv.scoreboard import Scoreboard
 from wsgisrv.titles import Titles
@@ -26,12 +27,14 @@ class Served:
     Args:
         listeners: bound, listening, non-blocking sockets, shared with the siblings: never shut down.
         tls: what TCP connections are encrypted with; None for plain ones.
+        ring: for the lines of the access log, this worker's alone; None for a server without.
     """
 
     name: str
     settings: Settings
     listeners: tuple[socket.socket, ...]
     tls: TlsContexts | None
+    ring: LineRing | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,7 @@ class WorkerContext:
         names_servers: whether what it logs has to say which server it is about.
         channel: the worker's end.
         dump: where faulthandler leaves stacks.
+        report: where the watchdog leaves a profile, or the last dump of a worker that hangs.
         scoreboard: the whole of it; the worker writes only its own slot.
         global_conf: values that the command adds to the paste file's ``[DEFAULT]``.
         backdoor: bound and listening, this worker's alone; None for none.
@@ -63,6 +67,7 @@ class WorkerContext:
     names_servers: bool
     channel: Channel
     dump: DumpFile
+    report: DumpFile
     scoreboard: Scoreboard
     global_conf: Mapping[str, str]
     titles: Titles

@@ -12,6 +12,8 @@ answered by the end of the connection, when the master has ended.
 
     status, logs-reopen         answered at once
     reload, dump, upgrade       answered later
+    profile                     answered later; worker: its number; seconds: 0.1 to 600 (10); rate: samples
+                                a second, 1 to 1000 (100)
     stop                        now: whether at once (false)
     scale                       workers: 1 to 256; server: whose, where there are several groups of them
     log-level                   level: as the option; logger: its name, empty (the default) for the root
@@ -42,6 +44,8 @@ ANSWER_BYTES = 32 * 1024 * 1024
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 MOST_WORKERS = 256
+MOST_PROFILE_SECONDS = 600
+MOST_RATE, DEFAULT_RATE = 1000, 100
 
 AUTO = "auto"
 _ROOTS = "/run/wsgisrv"

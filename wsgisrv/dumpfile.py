@@ -24,7 +24,7 @@ STACKS_BYTES = 64 * 1024
 """Most of one worker's stacks as JSON: in a message they must fit into the channel's buffer, whose bytes
 are not all for text."""
 
-_OWN_THREADS = ("worker/watchdog.py",)
+_OWN_THREADS = ("worker/watchdog.py", "worker/line_writer.py")
 _HEADER = re.compile(
     r"^(?:Current thread|Thread) 0x[0-9a-f]+(?: \[[^]]*\])? \(most recent call first\):"
 )
@@ -60,13 +60,13 @@ class DumpFile:
         """Returns what is in it, made readable; empty for nothing."""
         return readable(os.pread(self.fd, MOST_BYTES, 0).decode("utf-8", "backslashreplace"))
 
-    def read_stacks(self) -> list[dict[str, Any]] | None:
-        """Returns the stacks that the watchdog wrote, None when it wrote none."""
+    def read_json(self) -> dict[str, Any] | None:
+        """Returns what the watchdog wrote, None when it wrote nothing."""
         try:
-            found = json.loads(os.pread(self.fd, MOST_BYTES, 0))
+            found = json.loads(os.pread(self.fd, self.size(), 0))
         except ValueError:
             return None
-        return found if isinstance(found, list) else None
+        return found if isinstance(found, dict) else None
 
     def clear(self) -> None:
         """Empties it."""

@@ -1,10 +1,11 @@
 r"""Logging on stderr, or in a file, that greenlets and native threads can share.
 
 Rules: one line a record, ``2026-11-23 14:31:33.123 4711 INFO wsgisrv.master: text``, local time and the
-process's pid; control characters of a message are escaped, so that no client forges a line; a
-traceback follows on lines of its own. Nothing here raises into whoever logs; what cannot be written, as on
-a full disk, is counted and made known when the next line can be.
-Imported before the standard library is patched: it keeps the original lock and write.
+process's pid; within a request ``[req-...]`` in front of the text, unless the id is in it; control
+characters of a message are escaped, so that no client forges a line; a traceback follows on lines of its
+own. Nothing here raises into whoever logs; what cannot be written, as on a full disk, is counted and made
+known when the next line can be. Imported before the standard library is patched: it keeps the original lock
+and write.
 
 Facts about logging in a patched worker: a green lock that a native thread waits for never wakes it, and
 the worker hangs. The original RLock belongs to the thread, so greenlets pass each other by, which is
@@ -21,6 +22,8 @@ import select
 import sys
 import time
 from typing import Any
+
+from wsgisrv.current import request_id
 
 _STDERR = 2
 _PATIENCE_MS = 1000
@@ -46,8 +49,12 @@ class LineFormatter(logging.Formatter):
         )
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """Returns the line with the message's control characters escaped."""
-        record.message = _CONTROL.sub(_escaped, record.message)
+        """Returns the line with the request's id, and the message's control characters escaped."""
+        text = record.message
+        named = request_id()
+        if named and named not in text:
+            text = f"[{named}] {text}"
+        record.message = _CONTROL.sub(_escaped, text)
         return super().formatMessage(record)
 
 
@@ -83,12 +90,32 @@ class LineHandler(logging.Handler):
         self._lost = 0 if write_whole(self.fd, data) else self._lost + 1
 
 
+class RequestIdFilter(logging.Filter):
+    """Gives records ``request_id`` for formats that have ``%(request_id)s``; "" outside of requests."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Lets every record pass; one that has the attribute by itself keeps it."""
+        if "request_id" not in record.__dict__:
+            record.request_id = request_id()
+        return True
+
+
+class _Destination:
+    """Where this process's own log goes, whatever handlers an app has put in the place of ours."""
+
+    fd = _STDERR
+
+
+_DESTINATION = _Destination()
+
+
 def setup(level: str, fd: int = _STDERR) -> None:
     """Sends the root logger's records from ``level`` on to ``fd``.
 
     Args:
         level: ``debug``, ``info``, ``warning``, ``error`` or ``critical``.
     """
+    _DESTINATION.fd = fd
     root = logging.getLogger()
     for handler in list(root.handlers):
         root.removeHandler(handler)
@@ -99,10 +126,7 @@ def setup(level: str, fd: int = _STDERR) -> None:
 
 def log_fd() -> int:
     """Returns the descriptor that the log is written to. Runs in: any thread; takes no lock."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, LineHandler):
-            return handler.fd
-    return _STDERR
+    return _DESTINATION.fd
 
 
 def set_level(level: str, logger: str = "") -> None:

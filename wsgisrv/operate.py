@@ -13,9 +13,17 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
-from wsgisrv.control import LEVELS, MOST_WORKERS, Fields
+from wsgisrv.control import (
+    DEFAULT_RATE,
+    LEVELS,
+    MOST_PROFILE_SECONDS,
+    MOST_RATE,
+    MOST_WORKERS,
+    Fields,
+)
 from wsgisrv.control_client import ask, find_socket
 from wsgisrv.errors import UsageError
+from wsgisrv.flame import check_output, default_name, save, summary
 from wsgisrv.options import load
 from wsgisrv.report import dump_text, status_text
 
@@ -51,11 +59,13 @@ class Operation:
         help: one line.
         in_words: makes text of the answer.
         add: adds what the command takes to its parser.
+        local: names of what is for ``in_words`` alone, which finds it in the answer.
     """
 
     help: str
     in_words: Callable[[Fields], str]
     add: Callable[[argparse.ArgumentParser], object] = lambda _parser: None
+    local: tuple[str, ...] = ()
 
 
 def _add_level(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +81,54 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="whose, where servers have workers of their own",
     )
+
+
+def _add_profile(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("worker", type=_worker, metavar="WORKER", help="its number in status")
+    parser.add_argument(
+        "--seconds", type=_profile_seconds, default=10.0, metavar="SECONDS", help="default: 10"
+    )
+    parser.add_argument(
+        "--rate",
+        type=_rate,
+        default=DEFAULT_RATE,
+        metavar="N",
+        help=f"samples a second, 1 to {MOST_RATE}; default: {DEFAULT_RATE}",
+    )
+    parser.add_argument(
+        "--output",
+        default="",
+        metavar="FILE",
+        help="a new file, .json (speedscope) or .svg; default: one in this directory. Not with --json",
+    )
+
+
+def _worker(text: str) -> int:
+    if text.isdecimal() and len(text) < 10:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: the number of a worker")
+
+
+def _rate(text: str) -> int:
+    if text.isdecimal() and len(text) <= 4 and 1 <= int(text) <= MOST_RATE:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: a whole number from 1 to {MOST_RATE}")
+
+
+def _profile_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if 0.1 <= seconds <= MOST_PROFILE_SECONDS:
+        return seconds
+    raise argparse.ArgumentTypeError(f"{text!r}: seconds from 0.1 to {MOST_PROFILE_SECONDS}")
+
+
+def _save_profile(answer: Fields) -> str:
+    path = answer["output"] or default_name(answer["worker"])
+    save(answer, path)
+    return summary(answer, path)
 
 
 def _of(servers: Sequence[str]) -> str:
@@ -100,6 +158,9 @@ OPERATIONS: Mapping[str, Operation] = {
         _add_workers,
     ),
     "dump": Operation("show every worker's stacks, with the requests that they run", dump_text),
+    "profile": Operation(
+        "write a flame graph of what a worker does", _save_profile, _add_profile, ("output",)
+    ),
     "logs-reopen": Operation("reopen the log files", lambda _answer: "log files reopened"),
     "log-level": Operation(
         "change what is logged, in the master and every worker",
@@ -126,9 +187,11 @@ def operate(name: str, args: Sequence[str], program: str = "wsgisrv") -> int:
     operation = OPERATIONS[name]
     found = vars(parser_of(name, program).parse_args(args))
     as_json, seconds = found.pop("json"), found.pop("timeout")
+    check_output(found.get("output", ""))
     path = find_socket(_option(found), os.environ)
+    local = {key: found.pop(key) for key in operation.local}
     answer = ask(path, {"command": name, **found}, seconds=seconds)
-    print(json.dumps(answer) if as_json else operation.in_words(answer))
+    print(json.dumps(answer) if as_json else operation.in_words({**answer, **local}))
     return 0
 
 

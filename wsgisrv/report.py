@@ -140,12 +140,43 @@ def dump_text(answer: Fields) -> str:
 
 
 def _stacks(worker: Fields) -> Iterator[str]:
-    yield f"worker {worker['id']} (pid {worker['pid']}){_ANSWERED_BY[worker['answered_by']]}"
+    head = f"worker {worker['id']} (pid {worker['pid']}){_ANSWERED_BY[worker['answered_by']]}"
+    yield "\n".join([head, *_facts(worker)])
     for stack in worker["stacks"]:
         count = stack["count"]
         requests = [f"  {request}" for request in stack["requests"]]
+        requests += [f"  {number} {wait}" for wait, number in stack["waits"]]
         head = f"{count} {stack['kind']}{'s'[: count != 1]}:"
         yield "\n".join([head, *requests, stack["text"]])
+
+
+def _facts(worker: Fields) -> Iterator[str]:
+    """Yields what a dump tells besides stacks; nothing of a worker that could not say it."""
+    facts = worker["facts"]
+    if not facts:
+        return
+    for pool in facts["pools"]:
+        name = f" of {pool['server']}" if pool["server"] else ""
+        yield (
+            f"  pool{name}: {pool['running']} of {pool['size']} running, {pool['waiting']} waiting;"
+            f" {pool['connections']} connections"
+        )
+    yield f"  calls in threads: {_busy(facts['threads'])}"
+    fds = facts["fds"]
+    kinds = ", ".join(f"{count} {kind}" for kind, count in fds["kinds"].items())
+    yield f"  descriptors: {fds['open']} of {fds['limit']}: {kinds}"
+    memory = facts["memory"]
+    types = ", ".join(f"{count} {kind}" for kind, count in memory["types"])
+    yield (
+        f"  memory: {worker['rss_bytes'] / 1024**2:.0f} MiB; {memory['objects']} objects since the app was"
+        f" loaded: {types}"
+    )
+    for place, size in memory["allocations"]:
+        yield f"    {size / 1024:.0f} KiB from {place}"
+    for server, options in facts["options"].items():
+        name = f" of {server}" if server else ""
+        text = ", ".join(f"{key} = {value}" for key, value in options.items())
+        yield f"  options{name}: {text or 'all at their defaults'}"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -81,6 +81,10 @@ class Word(enum.IntEnum):
     TASKS_RUNNING = 74  # of the service's own (wsgisrv.worker.tasks), now
     TASK_RUNS = 75  # ended
     TASK_FAILURES = 76  # of them, those that raised
+    PROFILE_ASKED = 184  # by the master, of the watchdog: counts up
+    PROFILE_MS = 185  # milliseconds that it is to take
+    PROFILE_RATE = 186  # samples a second
+    PROFILE_DONE = 187  # the PROFILE_ASKED whose result is in the worker's profile file
 
 
 class Real(enum.IntEnum):

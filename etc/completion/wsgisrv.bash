@@ -20,13 +20,13 @@ _wsgisrv() {
     fi
     if ((COMP_CWORD == 1)); then
         flags+="serve check config demo new routes status reload upgrade stop scale dump "
-        flags+="logs-reopen log-level --help --version"
+        flags+="profile logs-reopen log-level --help --version"
         _wsgisrv_words "$flags" "$current"
         return
     fi
     case $previous in
-        --config-file | --paste-config | --tls-certificate | --tls-client-ca | --log-file | \
-        --control-socket | --pid-file | --chdir | --directory)
+        --config-file | --paste-config | --tls-certificate | --tls-client-ca | --log-config | \
+        --log-file | --control-socket | --pid-file | --chdir | --directory)
             _wsgisrv_paths -f "$current"
             return ;;
         --config-dir | --backdoor)
@@ -44,7 +44,8 @@ _wsgisrv() {
         --max-chunk-line-bytes | --max-trailer-bytes | --max-body-bytes | --max-drain-bytes | \
         --header-timeout | --body-timeout | --min-body-rate | --write-timeout | \
         --keepalive-timeout | --request-timeout | --max-connections | --max-connections-per-client \
-        | --paste-var | --option | --database | --timeout | --server)
+        | --paste-var | --option | --database | --timeout | --server | --seconds | --rate | \
+        --output)
             :
             return ;;
         --tls-client-verify)
@@ -55,6 +56,9 @@ _wsgisrv() {
             return ;;
         --hub)
             _wsgisrv_words "auto epolls kqueue poll selects asyncio" "$current"
+            return ;;
+        --tracing)
+            _wsgisrv_words "off otel" "$current"
             return ;;
         --log-level)
             _wsgisrv_words "debug info warning error critical" "$current"
@@ -73,13 +77,14 @@ _wsgisrv() {
     service+="--max-requests --max-requests-jitter --max-worker-lifetime "
     service+="--max-worker-lifetime-jitter --max-worker-rss-bytes --hub --pool-size "
     service+="--blocking-threads --blocking-queue --cpu-workers --cpu-queue --cpu-timeout "
-    service+="--access-log --access-log-format --log-file --log-level --control-socket "
-    service+="--backdoor --daemon --nodaemon --pid-file --user --group --umask --chdir "
-    service+="--proc-name --nofile --max-target-bytes --max-header-count --max-header-bytes "
-    service+="--max-headers-bytes --header-underscores --max-chunk-line-bytes "
-    service+="--max-trailer-bytes --max-body-bytes --max-drain-bytes --header-timeout "
-    service+="--body-timeout --min-body-rate --write-timeout --keepalive-timeout "
-    service+="--request-timeout --max-connections --max-connections-per-client"
+    service+="--access-log --access-log-format --log-config --tracing --log-file --log-level "
+    service+="--control-socket --backdoor --daemon --nodaemon --pid-file --user --group "
+    service+="--umask --chdir --proc-name --nofile --max-target-bytes --max-header-count "
+    service+="--max-header-bytes --max-headers-bytes --header-underscores "
+    service+="--max-chunk-line-bytes --max-trailer-bytes --max-body-bytes --max-drain-bytes "
+    service+="--header-timeout --body-timeout --min-body-rate --write-timeout "
+    service+="--keepalive-timeout --request-timeout --max-connections "
+    service+="--max-connections-per-client"
     case ${COMP_WORDS[1]} in
         serve)
             flags+="--paste-var --help"
@@ -139,6 +144,10 @@ _wsgisrv() {
             ;;
         dump)
             flags+="--help --json --timeout --control-socket --config-file --config-dir"
+            ;;
+        profile)
+            flags+="--help --seconds --rate --output --json --timeout --control-socket "
+            flags+="--config-file --config-dir"
             ;;
         logs-reopen)
             flags+="--help --json --timeout --control-socket --config-file --config-dir"

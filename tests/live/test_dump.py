@@ -34,7 +34,9 @@ def test_equal_stacks_stand_together_with_their_requests_and_nobody_is_stopped(
         (found,) = stacks_of(worker, "slow")
         assert (found["kind"], found["count"]) == ("greenlet", 3)
         for number, request in enumerate(found["requests"]):
-            assert re.fullmatch(rf"GET /{number}\?3 HTTP/1\.1 \(\d\.\d\d s old\)", request)
+            assert re.fullmatch(
+                rf"GET /{number}\?3 HTTP/1\.1 \(\d\.\d\d s old\): sleeps 3 s", request
+            )
         assert f"worker 1 (pid {worker['pid']})\n" in text
         assert "3 greenlets:\n  GET /0?3 HTTP/1.1 (" in text
         assert "File " in text

@@ -49,8 +49,8 @@ def complaints(server: Server) -> list[str]:
 
 def test_a_worker_holds_nothing_of_the_masters_or_its_siblings(tmp_path: Path) -> None:
     with supervise(tmp_path, SERVES, workers=4) as server:
-        # stdin, stdout, stderr, the listener, its own channel and its own dump file
-        server.wait_line(r"ready: .*, hub with 6 fds, 4 workers")
+        # stdin, stdout, stderr, the listener, its own channel, its own dump and report files
+        server.wait_line(r"ready: .*, hub with 7 fds, 4 workers")
 
 
 def test_a_worker_ignores_what_is_the_masters_and_blocks_nothing(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_the_log_level_changes_at_once_in_master_and_workers_even_if_the_reload_
         get(port, "/warn")
         fail_reload(service, one_server(tmp_path, port, log_level="warning"))
         get(port, "/warn")
-        service.server.wait_line("WARNING named: asked to")
+        service.server.wait_line(r"WARNING named: \[req-\S+\] asked to")
         assert sum("asked to" in line for line in service.server.lines) == 1
 
 

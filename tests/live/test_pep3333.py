@@ -212,7 +212,7 @@ BEFORE = [
     ("too_short", "Content-Length is 8, the body has 7 bytes"),
     ("too_long", "Content-Length is 6, the body has 7 bytes"),
     ("a_file_that_is_too_short", "Content-Length is 8, the body has 7 bytes"),
-    *((name, rf"ERROR wsgisrv\.app: GET /{name} HTTP/1\.1: ") for name in FORBIDDEN),
+    *((name, rf"ERROR wsgisrv\.app: \[req-\S+\] GET /{name} HTTP/1\.1: ") for name in FORBIDDEN),
 ]
 
 

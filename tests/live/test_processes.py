@@ -174,7 +174,9 @@ def test_a_full_queue_is_503_with_retry_after_whichever_worker_is_asked(
                 Path(fifo).write_text("go on")
                 assert running.response().json() == "go on"
                 assert [client.response().status for client in accepted] == [200, 200]
-        server.wait_line(r"WARNING wsgisrv\.app: GET /raise/pid HTTP/1\.1: 2 jobs wait .*cpu_queue")
+        server.wait_line(
+            r"WARNING wsgisrv\.app: \[req-\S+\] GET /raise/pid HTTP/1\.1: 2 jobs wait .*cpu_queue"
+        )
 
 
 def test_jobs_of_several_workers_share_the_helpers_and_all_are_answered() -> None:

@@ -98,7 +98,9 @@ def test_the_access_log_and_errors_name_the_server(tmp_path: Path) -> None:
         service.server.may_log_traceback = True
         with Client(("127.0.0.1", public)) as client:
             assert client.get("/raise").status == 500
-        service.server.wait_line(r"ERROR wsgisrv\.app: public: GET /raise HTTP/1\.1 failed")
+        service.server.wait_line(
+            r"ERROR wsgisrv\.app: \[req-\S+\] public: GET /raise HTTP/1\.1 failed"
+        )
         service.server.wait_line(r'^public: 127\.0\.0\.1 "GET /raise HTTP/1\.1" status: 500 ')
 
 
@@ -106,13 +108,16 @@ def test_a_format_of_ones_own_names_the_server_where_it_says_so(tmp_path: Path) 
     public, admin = ports(2)
     changed: dict[str, Any] = {
         "wsgisrv": {"access_log_format": "%(status_code)s at %(server)s"},
-        "wsgisrv_admin": {"access_log": tmp_path / "admin.log", "access_log_format": "plain"},
+        "wsgisrv_admin": {
+            "access_log": tmp_path / "admin.log",
+            "access_log_format": "plain %(status_code)s",
+        },
     }
     with configured(tmp_path, sections(tmp_path, public, admin, **changed)) as service:
         service.server.wait_ready()
         assert (get(public)["name"], get(admin)["name"]) == ("public", "admin")
         service.server.wait_line("^200 at public$")
-        wait_until(lambda: (tmp_path / "admin.log").read_text() == "plain\n", "the access log")
+        wait_until(lambda: (tmp_path / "admin.log").read_text() == "plain 200\n", "the access log")
         assert "plain" not in service.server.log
 
 

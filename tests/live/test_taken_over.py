@@ -131,7 +131,7 @@ def test_a_wrong_takeover_is_a_500_and_says_why(path: str, reason: str) -> None:
         client.send(request(line=f"GET {path} HTTP/1.1"))
         assert client.response().status == 500
         client.assert_eof()
-        server.wait_line(f"ERROR wsgisrv.app: GET {path} HTTP/1.1: .*{reason}")
+        server.wait_line(rf"ERROR wsgisrv\.app: \[req-\S+\] GET {path} HTTP/1.1: .*{reason}")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_what_goes_wrong_after_the_takeover_ends_the_connection_behind_what_was_
     with serve("tests.apps.taken_over:wrong", workers=1) as server:
         with upgraded(server, path) as client:
             assert client.raw_until_eof() == b"taken\n"
-        server.wait_line(f"ERROR wsgisrv.app: GET {path} HTTP/1.1:? {reason}")
+        server.wait_line(rf"ERROR wsgisrv\.app: \[req-\S+\] GET {path} HTTP/1.1:? {reason}")
         server.may_log_traceback = path == "/fails"
 
 

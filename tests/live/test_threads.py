@@ -109,7 +109,7 @@ def test_a_full_queue_is_503_with_retry_after(tmp_path: Path, fifo: str) -> None
                 Path(fifo).write_text("go")
                 assert second.response().status == 200
         server.wait_line(
-            r"WARNING wsgisrv\.app: GET /name HTTP/1\.1: 1 calls wait .*blocking_queue"
+            r"WARNING wsgisrv\.app: \[req-\S+\] GET /name HTTP/1\.1: 1 calls wait .*blocking_queue"
         )
 
 

@@ -114,6 +114,10 @@ def test_a_worker_that_hangs_leaves_its_stacks_and_is_replaced_beside_the_others
                 r"ERROR wsgisrv\.master: worker \d \(pid (\d+)\) stands still; in flight: "
                 + REQUEST.format(60)
             )
+            if app == "waits_in_c":  # Python can run: greenlets, places and memory are told, too
+                server.wait_line(rf"ERROR .* worker \d \(pid {stuck[1]}\): its last dump$")
+                server.wait_line(r"^  pool: 1 of \d+ running, 0 waiting; \d connections$")
+                server.wait_line(r"^  GET /\?60 HTTP/1\.1 \(\d\.\d\d s old")
             server.wait_line(rf"ERROR .* worker \d \(pid {stuck[1]}\): its last stacks$")
             server.wait_line(r"^Fatal Python error: Aborted$")
             server.wait_line(rf"worker \d \(pid {stuck[1]}\) was killed by SIGABRT after")

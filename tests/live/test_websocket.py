@@ -263,7 +263,7 @@ def test_a_handler_that_fails_ends_it_with_1011_and_is_logged() -> None:
     with serving("failing") as server, connected(server) as client:
         client.send("mistake")
         assert end_of(client) == (1011, "")
-        server.wait_line("ERROR wsgisrv.app: GET / HTTP/1.1 failed")
+        server.wait_line(r"ERROR wsgisrv\.app: \[req-\S+\] GET / HTTP/1\.1 failed")
         server.wait_line("LookupError: mistake")
         server.may_log_traceback = True
 

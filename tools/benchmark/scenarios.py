@@ -19,6 +19,8 @@ class Scenario:
         close: each request asks for the connection's end, so that the next one makes a new one.
         workers: of the server; servers that have only one process sit out where it is above 1.
         access_log: whether the server writes one, to a file.
+        log_format: of wsgisrv's; "" for the default.
+        traced: wsgisrv names each request and makes a span of it, which nobody receives.
         attached: clients of the kind that stay connected meanwhile, as ("slow", 5000): then the 99th
             percentile of the others' latency is measured instead of a rate.
         megabytes: of responses a second are measured.
@@ -40,6 +42,8 @@ class Scenario:
     close: bool = False
     workers: int = 1
     access_log: bool = False
+    log_format: str = ""
+    traced: bool = False
     attached: tuple[str, int] | None = None
     megabytes: bool = False
     idle: bool = False
@@ -99,6 +103,15 @@ SCENARIOS = {
         about="one client beside a computation of 5 s in the worker itself", beside=("/block?5", 1)
     ),
     "access-log": Scenario(about="hello with an access log to a file", access_log=True),
+    "access-log-json": Scenario(
+        about="hello with an access log in JSON to a file", access_log=True, log_format="json"
+    ),
+    "observed": Scenario(
+        about="hello with an access log in JSON, request ids and a span of each request",
+        access_log=True,
+        log_format="json",
+        traced=True,
+    ),
     "api-http": Scenario(
         about="a routed JSON answer of 40 routes: wsgisrv.api; WebOb and Routes on eventlet, Falcon on"
         " gunicorn and granian",

@@ -27,6 +27,10 @@ CHECKOUT = TOOLS.parent
 COMPILED = Path(os.environ.get("BENCH_COMPILED", CHECKOUT))
 """A copy of the checkout in which the package is compiled, or the checkout where it cannot be."""
 PASTE = "[app:main]\npaste.app_factory = benchmark.apps:app_factory\n"
+TRACED_PASTE = (
+    "[pipeline:main]\npipeline = request_id app\n[filter:request_id]\nuse = egg:wsgisrv#request_id\n"
+    "[app:app]\npaste.app_factory = benchmark.apps:app_factory\n"
+)
 API_PASTE = "[app:main]\npaste.app_factory = benchmark.api_apps:api_factory\n"
 OPEN_CONNECTIONS = 20_000
 """What servers with a bound of their own are allowed, above every scenario's need."""
@@ -71,6 +75,11 @@ def wsgisrv(setup: Setup) -> Command:
         "--max-connections",
         str(OPEN_CONNECTIONS),
     ]
+    if setup.scenario.log_format:
+        options += ["--access-log-format", setup.scenario.log_format]
+    if setup.scenario.traced:
+        paste.write_text(TRACED_PASTE)
+        options += ["--tracing", "otel"]
     if setup.scenario.beside:
         options += ["--cpu-workers", "1", "--blocking-threads", "50", "--blocked-warning", "0"]
     return [str(setup.bin / "python"), "-m", "wsgisrv", "serve", str(paste), *options]
@@ -78,6 +87,14 @@ def wsgisrv(setup: Setup) -> Command:
 
 def interpreted(setup: Setup) -> Command | None:
     return wsgisrv(setup) if COMPILED != CHECKOUT else None
+
+
+def wsgisrv_off(setup: Setup) -> Command | None:
+    """Runs it with nothing of what the scenario observes: what that costs is the ratio of the two."""
+    if not setup.access_log:
+        return None
+    scenario = dataclasses.replace(setup.scenario, log_format="", traced=False)
+    return wsgisrv(dataclasses.replace(setup, access_log=None, scenario=scenario))
 
 
 def eventlet(setup: Setup) -> Command | None:
@@ -124,6 +141,7 @@ def granian(setup: Setup) -> Command:
 SERVERS: dict[str, Callable[[Setup], Command | None]] = {
     "wsgisrv": wsgisrv,
     "interpreted": interpreted,
+    "wsgisrv-off": wsgisrv_off,
     "eventlet": eventlet,
     "gunicorn": gunicorn,
     "waitress": waitress,

@@ -21,10 +21,15 @@ _FORBIDDEN_TRAILERS = frozenset(("CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING", "HT
 class LengthDecoder:
     """A body of a declared length, in bytes, more than 0."""
 
-    __slots__ = ("remaining",)
+    __slots__ = ("_length", "remaining")
 
     def __init__(self, length: int) -> None:
-        self.remaining = length
+        self._length = self.remaining = length
+
+    @property
+    def body_bytes(self) -> int:
+        """How many bytes of the body were decoded."""
+        return self._length - self.remaining
 
     @property
     def is_complete(self) -> bool:
@@ -70,6 +75,11 @@ class ChunkedDecoder:
     def is_complete(self) -> bool:
         """Whether the last chunk and its trailers were decoded."""
         return not self.remaining
+
+    @property
+    def body_bytes(self) -> int:
+        """How many bytes of the body were decoded."""
+        return self._body_bytes - self._chunk
 
     @property
     def has_begun(self) -> bool:

@@ -11,7 +11,15 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
-from wsgisrv.control import LEVELS, MOST_WORKERS, Fields, failure
+from wsgisrv.control import (
+    DEFAULT_RATE,
+    LEVELS,
+    MOST_PROFILE_SECONDS,
+    MOST_RATE,
+    MOST_WORKERS,
+    Fields,
+    failure,
+)
 from wsgisrv.errors import ConfigError, ReloadError, UsageError, WsgisrvError, first_line
 
 _LONGEST_NAME = 200
@@ -53,6 +61,9 @@ class Service(Protocol):
     def dump(self, asker: Asker) -> None:
         """Has every worker's stacks gathered, and ``asker`` answered with them."""
 
+    def profile(self, asker: Asker, worker_id: int, seconds: float, rate: int) -> None:
+        """Has a worker profiled, and ``asker`` answered with what it ran; raises UsageError instead."""
+
     def set_log_level(self, level: str, logger: str) -> None:
         """Logs from another level on, here and in every worker."""
 
@@ -78,6 +89,7 @@ class Commands:
             "stop": self._stop,
             "scale": self._scale,
             "dump": self._dump,
+            "profile": self._profile,
             "logs-reopen": self._reopen_logs,
             "log-level": self._set_log_level,
         }
@@ -157,6 +169,17 @@ class Commands:
     def _dump(self, _fields: Fields, asker: Asker) -> None:
         asker.answer({"wait": True}, is_last=False)
         self._service.dump(asker)
+
+    def _profile(self, fields: Fields, asker: Asker) -> None:
+        worker, seconds = fields.get("worker"), fields.get("seconds", 10)
+        rate = fields.get("rate", DEFAULT_RATE)
+        if type(worker) is not int:
+            raise UsageError("profile: worker is the number of a worker")
+        if type(seconds) not in (int, float) or not 0.1 <= seconds <= MOST_PROFILE_SECONDS:
+            raise UsageError(f"profile: seconds are from 0.1 to {MOST_PROFILE_SECONDS}")
+        if type(rate) is not int or not 1 <= rate <= MOST_RATE:
+            raise UsageError(f"profile: rate is samples a second, 1 to {MOST_RATE}")
+        self._service.profile(asker, worker, seconds, rate)
 
     def _reopen_logs(self, _fields: Fields, asker: Asker) -> None:
         self._service.reopen_logs()

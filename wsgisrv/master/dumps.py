@@ -15,7 +15,7 @@ import dataclasses
 import enum
 import signal
 import time
-from typing import Any, Protocol
+from typing import Protocol
 
 from wsgisrv.channel import Kind, Message
 from wsgisrv.control import ANSWER_BYTES, Fields
@@ -85,7 +85,7 @@ class Dumps:
         """A worker's hub has answered."""
         for dump in list(self._under_way):
             if dump.token == fields.get("token") and handle.worker_id in dump.waiting:
-                self._take(dump, handle, _Way.HUB, fields["stacks"])
+                self._take(dump, handle, _Way.HUB, fields["dump"])
                 self._end_if_done(dump)
 
     def on_exit(self, handle: WorkerHandle) -> None:
@@ -116,28 +116,32 @@ class Dumps:
         elif dump.way is _Way.WATCHDOG:
             dump.way = _Way.SIGNAL
             for handle in handles:
-                if (stacks := handle.dump.read_stacks()) is not None:
-                    self._take(dump, handle, _Way.WATCHDOG, stacks)
+                if (found := handle.dump.read_json()) is not None:
+                    self._take(dump, handle, _Way.WATCHDOG, found)
                     continue
                 handle.dump.clear()
                 self._workers.kill(handle.worker_id, signal.SIGUSR2)
         else:
             for handle in handles:
-                self._take(dump, handle, _Way.SIGNAL, self._threads_of(handle, dump, now))
+                stacks = self._threads_of(handle, dump, now)
+                self._take(dump, handle, _Way.SIGNAL, {"stacks": stacks})
         dump.deadline = now + _SECONDS[dump.way]
 
     def _threads_of(self, handle: WorkerHandle, dump: _Dump, now: float) -> list[Fields]:
         """Returns what faulthandler wrote, as one stack."""
         text = handle.dump.read()[: dump.most_bytes]
         requests = requests_in_flight(self._workers.scoreboard[handle.slot], now)
-        return [{"kind": "thread", "count": 1, "requests": requests, "text": text}] if text else []
+        stack = {"kind": "thread", "count": 1, "requests": requests, "waits": [], "text": text}
+        return [stack] if text else []
 
-    def _take(self, dump: _Dump, handle: WorkerHandle, way: _Way, stacks: Any) -> None:
+    def _take(self, dump: _Dump, handle: WorkerHandle, way: _Way, found: Fields) -> None:
         """Notes one worker's part; without any stack it has not answered at all."""
         del dump.waiting[handle.worker_id]
-        how = way.value if stacks else ""
+        how = way.value if found["stacks"] else ""
+        rss = handle.gauge.rss_bytes
         dump.found.append(
-            {"id": handle.worker_id, "pid": handle.pid, "answered_by": how, "stacks": stacks}
+            {"id": handle.worker_id, "pid": handle.pid, "rss_bytes": rss, "answered_by": how}
+            | {"stacks": found["stacks"], "facts": found.get("facts")}
         )
 
     def _end_if_done(self, dump: _Dump) -> None:

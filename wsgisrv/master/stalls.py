@@ -11,6 +11,7 @@ import logging
 
 from wsgisrv.logs import log_stack
 from wsgisrv.master.worker_handle import WorkerHandle
+from wsgisrv.report import dump_text
 from wsgisrv.scoreboard import BEAT_SECONDS, ROWS, Real, Slot, Word
 
 _LOG = logging.getLogger("wsgisrv.master")
@@ -35,6 +36,17 @@ def report_block(handle: WorkerHandle, slot: Slot, now: float) -> None:
 def report_hang(handle: WorkerHandle, slot: Slot, now: float) -> None:
     """Says what a worker was about that is to be replaced."""
     _LOG.error("%s stands still; %s", handle, in_flight(slot, now))
+
+
+def report_last_dump(handle: WorkerHandle) -> None:
+    """Logs the dump that the watchdog of a worker that hangs has left, as ``wsgisrv dump`` shows it."""
+    found = handle.report.read_json()
+    if found is not None and "stacks" in found:
+        fields = {
+            "id": handle.worker_id, "pid": handle.pid, "rss_bytes": handle.gauge.rss_bytes,
+            "answered_by": "watchdog", **found,
+        }  # fmt: skip
+        log_stack(_LOG, logging.ERROR, f"{handle}: its last dump", dump_text({"workers": [fields]}))
 
 
 def report_last_stacks(handle: WorkerHandle) -> None:

@@ -20,6 +20,7 @@ from wsgisrv.control import OFF
 from wsgisrv.errors import ConfigError, NotPermittedError, WsgisrvError
 from wsgisrv.layout import Layout
 from wsgisrv.log_file import LogFile
+from wsgisrv.log_target import file_of
 from wsgisrv.master.control_socket import open_control_socket
 from wsgisrv.master.daemon import detach
 from wsgisrv.master.handover import Predecessor
@@ -258,7 +259,7 @@ class _Opening:
     def _open_logs(self) -> LogFile | None:
         """Opens the log file, and makes the access log's, which workers open themselves."""
         settings = self._settings
-        targets = {server.settings.access_log for server in self._layout.servers} - {"-", "off"}
+        targets = {file_of(server.settings.access_log) for server in self._layout.servers} - {""}
         for target in targets if self._identity is not None else ():
             os.close(open_log(self._identity, os.path.abspath(target), "access_log"))
         if not settings.log_file:

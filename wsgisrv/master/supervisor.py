@@ -35,6 +35,7 @@ from wsgisrv.master.listener_sets import ListenerSet
 from wsgisrv.master.listeners import Listener
 from wsgisrv.master.member import State
 from wsgisrv.master.notify import Notifier
+from wsgisrv.master.profiles import Profiles
 from wsgisrv.master.reloads import Reloads, Version
 from wsgisrv.master.roster import Roster
 from wsgisrv.master.signals import STRANGE, SignalPipe
@@ -93,6 +94,7 @@ class Supervisor:
         self._started = time.monotonic()
         self._last_reload = ""
         self._dumps = Dumps(self._workers)
+        self._profiles = Profiles(self._workers)
         self._commands = Commands(self)
         self._control = ControlServer(control, self._selector, self._commands.obey, time.monotonic)
         self._surroundings = surroundings or Surroundings()
@@ -140,8 +142,8 @@ class Supervisor:
     def _sleep(self) -> None:
         now = time.monotonic()
         others = (
-            self._dumps.deadline(), self._versions.deadline(), self._helpers.deadline(now),
-            self._notifier.due(now),
+            self._dumps.deadline(), self._profiles.deadline(), self._versions.deadline(),
+            self._helpers.deadline(now), self._notifier.due(now),
         )  # fmt: skip
         due = min(each for each in (self._roster.next_deadline(now), *others) if each is not None)
         for key, mask in self._selector.select(max(due - now, 0.0)):
@@ -149,6 +151,7 @@ class Supervisor:
                 key.data(mask)
         self._control.expire()
         self._dumps.tick()
+        self._profiles.tick()
         self._versions.tick()
         self._succession.tick()
 
@@ -187,6 +190,7 @@ class Supervisor:
             handle, reason, was_killed=status is not None and os.WIFSIGNALED(status)
         )
         self._dumps.on_exit(handle)
+        self._profiles.on_exit(handle)
         exit_code, reason = handle.failure or (BootError.exit_code if status != 0 else 0, reason)
         self._tell(events.Exited(handle.worker_id, reason, exit_code))
 
@@ -391,6 +395,15 @@ class Supervisor:
     def dump(self, asker: Asker) -> None:
         """Has every worker's stacks gathered, and ``asker`` answered with them."""
         self._dumps.begin(asker)
+
+    def profile(self, asker: Asker, worker_id: int, seconds: float, rate: int) -> None:
+        """Has a worker profiled, and ``asker`` answered with what it ran.
+
+        Raises:
+            UsageError: when there is no such worker, or one is being profiled.
+        """
+        self._profiles.begin(asker, worker_id, seconds, rate)
+        asker.answer({"wait": True}, is_last=False)
 
     def set_log_level(self, level: str, logger: str) -> None:
         """Logs from another level on; workers that are forked later inherit it."""

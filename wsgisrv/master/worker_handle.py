@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from wsgisrv.channel import Channel
+from wsgisrv.context import Served
 from wsgisrv.dumpfile import DumpFile
 from wsgisrv.master.gauge import Gauge
 from wsgisrv.master.listeners import Listener
@@ -15,9 +16,9 @@ class WorkerHandle:
     """One forked worker, from fork to reap.
 
     ``version`` is of the settings that it runs with, and ``group`` names the workers that are like it.
-    ``failure`` is what the worker said of itself when it could not boot: exit code and reason. ``last_death``
-    is of the worker whose place this one has: when, and why. ``backdoor`` is the worker's, if it has one; its
-    file is removed when the worker is gone.
+    ``failure`` is what the worker said of itself when it could not boot: exit code and reason.
+    ``last_death`` is of the worker whose place this one has: when, and why. ``servers`` are what it serves.
+    ``backdoor`` is the worker's, if it has one; its file is removed when the worker is gone.
     """
 
     worker_id: int
@@ -28,7 +29,9 @@ class WorkerHandle:
     pid: int
     channel: Channel
     dump: DumpFile
+    report: DumpFile
     spawned_at: float  # time.monotonic()
+    servers: tuple[Served, ...] = ()
     hub: str = ""
     failure: tuple[int, str] | None = None
     last_death: tuple[float, str] | None = None

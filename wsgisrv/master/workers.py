@@ -14,21 +14,30 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from wsgisrv.channel import Channel, ChannelClosedError, Kind, Message
 from wsgisrv.context import RunWorker, Served, WorkerContext
 from wsgisrv.dumpfile import DumpFile
 from wsgisrv.errors import first_line
 from wsgisrv.layout import ServerSettings, live_of
+from wsgisrv.line_ring import LineRing
 from wsgisrv.log_file import LogFile
+from wsgisrv.log_target import OFF, mark_of
 from wsgisrv.master import events
 from wsgisrv.master.backdoors import open_backdoor
+from wsgisrv.master.last_lines import write_last_lines
 from wsgisrv.master.listener_sets import ListenerSet
 from wsgisrv.master.reap import Status, exited
 from wsgisrv.master.reloads import Reloads, Version
 from wsgisrv.master.spawn import Fork
-from wsgisrv.master.stalls import report_block, report_cut, report_hang, report_last_stacks
+from wsgisrv.master.stalls import (
+    report_block,
+    report_cut,
+    report_hang,
+    report_last_dump,
+    report_last_stacks,
+)
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.scoreboard import Real, Scoreboard, State, Word
 from wsgisrv.titles import Titles
@@ -112,7 +121,7 @@ class Workers:
         worker_id, generation = wanted.worker_id, wanted.generation
         group = version.layout.group(wanted.group)
         ours, theirs = Channel.pair()
-        dump = self._make_dump(ours, theirs)
+        dump, report = self._make_files(ours, theirs)
         backdoor = open_backdoor(group.settings.backdoor, os.environ, worker_id)
         slot = self._free_slots.pop()
         board = self.scoreboard.hand_out(slot)
@@ -130,6 +139,7 @@ class Workers:
             names_servers=version.layout.names_servers,
             channel=theirs,
             dump=dump,
+            report=report,
             titles=Titles(version.layout.settings.proc_name),
             log_file=log_file,
             scoreboard=self.scoreboard,
@@ -144,9 +154,11 @@ class Workers:
         except OSError:
             ours.close()
             dump.close()
+            report.close()
             if backdoor is not None:
                 backdoor.close()
             self._free_slots.append(slot)
+            _close_rings(context.servers)
             raise
         finally:
             theirs.close()
@@ -155,14 +167,18 @@ class Workers:
         board.words[Word.PID] = pid
         self._selector.register(ours, selectors.EVENT_READ)
         self._handles[worker_id] = WorkerHandle(
-            worker_id, generation, wanted.version, wanted.group, slot, pid, ours, dump, now,
-            last_death=self._deaths.get(slot), backdoor=backdoor,
+            worker_id, generation, wanted.version, wanted.group, slot, pid, ours, dump, report, now,
+            servers=context.servers, last_death=self._deaths.get(slot), backdoor=backdoor,
         )  # fmt: skip
 
-    def _make_dump(self, ours: Channel, theirs: Channel) -> DumpFile:
+    def _make_files(self, ours: Channel, theirs: Channel) -> tuple[DumpFile, DumpFile]:
+        dump: DumpFile | None = None
         try:
-            return DumpFile.make()
+            dump = DumpFile.make()
+            return dump, DumpFile.make()
         except OSError:
+            if dump is not None:
+                dump.close()
             ours.close()
             theirs.close()
             raise
@@ -178,6 +194,8 @@ class Workers:
         for handle in self._handles.values():
             handle.channel.close()
             handle.dump.close()
+            handle.report.close()
+            _close_rings(handle.servers)
 
     # Words
 
@@ -246,6 +264,7 @@ class Workers:
         """Has a worker that hangs leave its stacks and die: faulthandler sees to both."""
         if (handle := self._handles.get(worker_id)) is not None:
             report_hang(handle, self.scoreboard[handle.slot], time.monotonic())
+            report_last_dump(handle)
             handle.dump.clear()
             self.kill(worker_id, signal.SIGABRT)
 
@@ -261,9 +280,11 @@ class Workers:
         if was_killed:
             report_last_stacks(handle)
         report_cut(handle, self.scoreboard[handle.slot], time.monotonic())
+        write_last_lines(handle, handle.servers)
         self._deaths[handle.slot] = (time.monotonic(), reason)
         self._close_channel(handle)
         handle.dump.close()
+        handle.report.close()
         if handle.backdoor is not None:
             handle.backdoor.close()
         del self._handles[handle.worker_id]
@@ -277,10 +298,19 @@ class Workers:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(handle.pid, 0)
             handle.channel.close()
+            write_last_lines(handle, handle.servers)
             if handle.backdoor is not None:
                 handle.backdoor.close()
 
 
 def _served(server: ServerSettings, version: Version, listeners: ListenerSet) -> Served:
     sockets = tuple(listener.socket for listener in listeners.of(server.name))
-    return Served(server.name, server.settings, sockets, version.tls[server.name].contexts)
+    option = server.settings.access_log
+    ring = LineRing(mark_of(option)) if option != OFF else None
+    return Served(server.name, server.settings, sockets, version.tls[server.name].contexts, ring)
+
+
+def _close_rings(servers: Iterable[Served]) -> None:
+    for server in servers:
+        if server.ring is not None:
+            server.ring.close()

@@ -23,8 +23,9 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from wsgisrv.busy import BusyError
+from wsgisrv.current import REQUEST_ID
 from wsgisrv.errors import ClientError, first_line
-from wsgisrv.middleware.document import REQUEST_ID, refuse
+from wsgisrv.middleware.document import refuse
 from wsgisrv.middleware.guarded import call_guarded
 from wsgisrv.middleware.local_conf import LocalConf
 

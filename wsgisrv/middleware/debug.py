@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from wsgisrv.middleware.document import REQUEST_ID
+from wsgisrv.current import REQUEST_ID
 from wsgisrv.middleware.local_conf import LocalConf
 
 _LOG = logging.getLogger("wsgisrv.debug")

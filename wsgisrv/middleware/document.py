@@ -14,8 +14,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-REQUEST_ID = "openstack.request_id"
-"""Key of the environ for the request's id, as oslo.middleware and wsgisrv.api have it."""
+from wsgisrv.current import REQUEST_ID
 
 REQUEST_ID_HEADER = "X-Openstack-Request-Id"
 

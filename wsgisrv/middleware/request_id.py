@@ -14,17 +14,15 @@ By hand because it is quicker: 2.3 us a request, oslo.middleware's 17 us (tools/
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from wsgisrv.middleware.document import REQUEST_ID, REQUEST_ID_HEADER
+from wsgisrv.current import GLOBAL_REQUEST_ID, REQUEST_ID, new_request_id
+from wsgisrv.middleware.document import REQUEST_ID_HEADER
 from wsgisrv.middleware.local_conf import LocalConf
-
-GLOBAL_REQUEST_ID = "openstack.global_request_id"
 
 _HEADER = REQUEST_ID_HEADER.lower()
 _LENGTH = len(_HEADER)
@@ -43,7 +41,9 @@ class RequestId:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Names the request and passes it on."""
-        request_id = environ[REQUEST_ID] = new_id()
+        request_id = environ.get(REQUEST_ID)  # one that the server has logged something under
+        if request_id is None:
+            request_id = environ[REQUEST_ID] = new_request_id()
         sent = environ.get("HTTP_X_OPENSTACK_REQUEST_ID")
         if sent is not None and _WELL_FORMED.fullmatch(sent):
             environ[GLOBAL_REQUEST_ID] = sent
@@ -62,15 +62,6 @@ class RequestId:
             return start_response(status, headers, exc_info)
 
         return self._app(environ, start)
-
-
-def new_id() -> str:
-    """Returns ``req-`` and a random UUID (RFC 9562 5.4); uuid.uuid4 takes 2.6 us, this 1.0."""
-    digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return (
-        f"req-{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
-    )
 
 
 def filter_factory(

@@ -33,11 +33,13 @@ from wsgisrv.errors import BootError, ConfigError, WsgisrvError, first_line
 from wsgisrv.extension import Extension
 from wsgisrv.logs import after_patch
 from wsgisrv.scoreboard import Real
+from wsgisrv.worker import line_writer  # noqa: F401 -- it keeps the original threads, before the patching
 from wsgisrv.worker.hubs import choose_hub
 from wsgisrv.worker.orphan import OrphanGuard
 from wsgisrv.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    from wsgisrv.worker.tracing import Tracing
     from wsgisrv.worker.worker import Worker
 
 _LOG = logging.getLogger("wsgisrv.worker")
@@ -84,7 +86,7 @@ def prepare(settings: Settings) -> tuple[Any, str]:
         The hub and its name.
 
     Raises:
-        ConfigError: for a hub that does not work here.
+        ConfigError: for a hub that does not work here, or a wrong ``log_config``.
     """
     hub_name = choose_hub(settings.hub, select)
     with warnings.catch_warnings():
@@ -98,12 +100,18 @@ def prepare(settings: Settings) -> tuple[Any, str]:
     after_patch()
     from wsgisrv.blocking.postgresql import make_psycopg_green
     from wsgisrv.blocking.threads import install_threads
+    from wsgisrv.worker.contexts import carry_contexts
     from wsgisrv.worker.log_locks import share_logging
 
     hub = eventlet.hubs.get_hub()
     share_logging(hub)
+    carry_contexts()
     install_threads(hub, settings.blocking_threads, settings.blocking_queue)
     make_psycopg_green()
+    if settings.log_config:
+        from wsgisrv.worker.log_config import configure_logging
+
+        configure_logging(settings.log_config)
     return hub, hub_name
 
 
@@ -116,6 +124,7 @@ def _boot(context: WorkerContext, extension: Extension | None) -> tuple[Worker, 
     from wsgisrv.worker.worker import Worker
 
     install_jobs(hub, context)
+    tracing = make_tracing(settings)
     extended = None
     if extension is not None:
         from wsgisrv.worker.extended import Extended
@@ -128,8 +137,28 @@ def _boot(context: WorkerContext, extension: Extension | None) -> tuple[Worker, 
     hidden = [weakref.ref(found) for found in greenlets()]
     gc.collect()
     gc.freeze()
-    watchdog = Watchdog(slot, context.dump, settings.blocked_warning)
-    return Worker(context, apps, hub, watchdog, hidden, extended), hub_name
+    watchdog = Watchdog(
+        slot, context.dump, settings.blocked_warning, settings.worker_timeout, context.report
+    )
+    return Worker(context, apps, hub, watchdog, hidden, tracing, extended), hub_name
+
+
+def make_tracing(settings: Settings) -> Tracing | None:
+    """Returns what traces requests, before the app is loaded, which may look for it; None for nothing.
+
+    Raises:
+        ConfigError: when its packages are not there.
+    """
+    if settings.tracing == "off":
+        return None
+    try:
+        from wsgisrv.worker.tracing import Tracing
+    except ImportError as error:
+        raise ConfigError(
+            f"[wsgisrv] tracing = {settings.tracing}: needs OpenTelemetry (pip install 'wsgisrv[otel]'):"
+            f" {first_line(error)}"
+        ) from None
+    return Tracing(settings.proc_name or "wsgisrv")
 
 
 def _load_apps(context: WorkerContext) -> list[WSGIApplication]:

@@ -19,6 +19,7 @@ import greenlet
 from eventlet import timeout
 
 from wsgisrv.busy import BusyError
+from wsgisrv.current import CURRENT
 from wsgisrv.http1.believed import believe_proxies
 from wsgisrv.http1.errors import RefusedError
 from wsgisrv.http1.head import RequestHead
@@ -45,6 +46,9 @@ _LOG = logging.getLogger("wsgisrv.app")
 # when none may be, since the connection is the app's own.
 _NO_BODY, _LENGTH, _CHUNKED, _CLOSE, _ENDED, _UPGRADED = range(6)
 
+NO_ENVIRON: dict[str, Any] = {}
+"""Of a request that has none yet, or not any more."""
+
 
 class Exchange:
     """One request and its response.
@@ -55,8 +59,8 @@ class Exchange:
     """
 
     __slots__ = (
-        "_deadline", "_framing", "_input", "_keep", "_left", "_response", "body_bytes", "client",
-        "connection", "head", "row", "sent_head", "started", "status",
+        "_deadline", "_framing", "_input", "_keep", "_left", "_response", "answered", "body_bytes", "client",
+        "connection", "environ", "head", "row", "sent_head", "started", "status", "waited",
     )  # fmt: skip
 
     input_type: ClassVar[type[BodyInput]] = BodyInput
@@ -66,10 +70,13 @@ class Exchange:
         self.client = connection.peer
         self.head = head
         self.started = time.monotonic()
+        self.answered = 0.0  # when the head of the response was sent
         self.sent_head = False
         self.status = 0  # the code, once the head was sent
         self.body_bytes = 0  # sent, without the chunks' framing
         self.row = -1  # on the scoreboard
+        self.waited = 0.0  # seconds, for a place in the pool
+        self.environ = NO_ENVIRON  # while it runs
         self._response: ResponseHead | None = None
         self._framing = _NO_BODY
         self._left = 0  # bytes that the declared length still asks for
@@ -83,7 +90,9 @@ class Exchange:
         seconds = worker.settings.request_timeout
         self._deadline = timeout.Timeout(seconds) if seconds else None
         try:
-            self._answer(worker.app(self._environ(), self.start_response))
+            environ = self.environ = self._environ()
+            CURRENT.set(environ)
+            self._answer(worker.app(environ, self.start_response))
         except ClientGoneError as gone:
             _LOG.debug("client %s went away: %s", self.connection.peer[0], gone)
             self.connection.abort()
@@ -104,9 +113,16 @@ class Exchange:
                 self._input.detach()
             now = time.monotonic()
             worker.end(self, now)
+            self.environ = NO_ENVIRON  # which refers to this exchange
             self.connection.finish(self._keep, now)
 
     # The request
+
+    @property
+    def bytes_in(self) -> int:
+        """Bytes of the body that have come, without the chunks' framing."""
+        decoder = self.connection.decoder
+        return decoder.body_bytes if decoder is not None else 0
 
     def _environ(self) -> dict[str, Any]:
         connection = self.connection
@@ -215,6 +231,7 @@ class Exchange:
     def _hand_over(self) -> None:
         """No more of a response is sent by this class: the connection is the app's."""
         self.sent_head = True
+        self.answered = time.monotonic()
         self.status = 101
         self._framing = _UPGRADED
         self._keep = False
@@ -341,6 +358,7 @@ class Exchange:
         elif not head.minor:
             fields += "Connection: keep-alive\r\n"
         self.sent_head = True
+        self.answered = time.monotonic()
         self.status = response.code
         return f"{response.status_line}{fields}\r\n".encode("latin-1")
 
@@ -426,6 +444,7 @@ class Exchange:
             self._break_off()
             return
         self.sent_head = True
+        self.answered = time.monotonic()
         self.status = status
         try:
             response = self._error_response(status, reason)

@@ -20,7 +20,7 @@ from typing import Any
 
 import greenlet
 
-from wsgisrv.logs import original_rlock
+from wsgisrv.logs import RequestIdFilter, original_rlock
 
 
 class HandlerLock:
@@ -76,7 +76,8 @@ class HandlerLock:
 
 
 def share_logging(hub: Any) -> None:
-    """Gives every handler of logging, there or to come, a lock that native threads can share.
+    """Gives every handler of logging, there or to come, a lock that native threads can share, and the
+    request's id on its records.
 
     Runs in: worker, at boot; a handler that makes its own kind of lock keeps it.
     """
@@ -85,7 +86,14 @@ def share_logging(hub: Any) -> None:
         make_lock(self)
         self.lock = HandlerLock(hub)  # type: ignore[assignment]
 
+    def make_with_filter(self: logging.Handler, level: int | str = logging.NOTSET) -> None:
+        make(self, level)
+        self.addFilter(request_ids)
+
+    request_ids = RequestIdFilter()
     handler_class: Any = logging.Handler
+    make = handler_class.__init__
+    handler_class.__init__ = make_with_filter  # not in createLock, which oslo.log replaces
     make_lock = handler_class.createLock  # it tells logging of the handler, for after a fork
     handler_class.createLock = create_lock
     for reference in logging._handlerList:  # type: ignore[attr-defined]

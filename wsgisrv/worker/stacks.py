@@ -20,16 +20,16 @@ from typing import Any
 import greenlet
 
 from wsgisrv.blocking.remedies import hint
+from wsgisrv.current import REQUEST_ID
 from wsgisrv.worker.callee import modules_of
 from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.pool import RequestPool
-
-_REQUEST_ID = "openstack.request_id"
-"""The environ's key for it, as oslo.middleware and wsgisrv.api have it."""
+from wsgisrv.worker.waits import wait_of
 
 _LONGEST_ID = 64
 _NAMED = 20  # requests that share a stack
-_WATCHDOG = "worker/watchdog.py"
+_WAITS_NAMED = 5
+_OWN_THREADS = ("worker/watchdog.py", "worker/line_writer.py")
 _OWN_FILES = ("/eventlet/hubs/", "/wsgisrv/worker/")
 
 
@@ -47,25 +47,40 @@ def all_stacks(most_bytes: int, hidden: Sequence[weakref.ref[Any]] = ()) -> list
         hidden: greenlets that were frozen.
 
     Returns:
-        Of each: ``kind`` (greenlet or thread), ``count``, ``requests`` in words, ``text``.
+        Of each: ``kind`` (greenlet or thread), ``count``, ``requests`` in words, each with what it waits
+        for, ``waits`` of those that run none, with how many of them do, and ``text``.
     """
-    groups: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
+    groups: dict[tuple[str, str], list[tuple[str, str]]] = collections.defaultdict(list)
     for kind, frame in _frames(hidden):
-        groups[kind, stack_of(frame)].append(request_of(frame))
+        wait = wait_of(frame) if kind == "greenlet" else ""
+        groups[kind, stack_of(frame)].append((request_of(frame), wait))
     found: list[dict[str, Any]] = []
     left_out = 0
-    for (kind, text), requests in sorted(groups.items(), key=lambda item: -len(item[1])):
-        named = sorted(filter(None, requests))[:_NAMED]
-        stack = {"kind": kind, "count": len(requests), "requests": named, "text": text}
+    for (kind, text), members in sorted(groups.items(), key=_by_interest):
+        named = sorted(f"{request}{wait and f': {wait}'}" for request, wait in members if request)
+        waits = collections.Counter(wait for request, wait in members if wait and not request)
+        stack = {
+            "kind": kind,
+            "count": len(members),
+            "requests": named[:_NAMED],
+            "waits": waits.most_common(_WAITS_NAMED),
+            "text": text,
+        }
         most_bytes -= len(json.dumps(stack))
         if most_bytes < 0:
-            left_out += len(requests)
+            left_out += len(members)
         else:
             found.append(stack)
     if left_out:
         text = "left out: the answer would be too long"
-        found.append({"kind": "greenlet", "count": left_out, "requests": [], "text": text})
+        rest = {"kind": "greenlet", "count": left_out, "requests": [], "waits": [], "text": text}
+        found.append(rest)
     return found
+
+
+def _by_interest(group: tuple[tuple[str, str], list[tuple[str, str]]]) -> tuple[bool, int]:
+    """Orders stacks: those of requests first, then those that most share."""
+    return not any(request for request, _ in group[1]), -len(group[1])
 
 
 def greenlets(hidden: Sequence[weakref.ref[Any]] = ()) -> list[Any]:
@@ -89,7 +104,7 @@ def _frames(hidden: Sequence[weakref.ref[Any]]) -> Iterator[tuple[str, FrameType
     for frame in sys._current_frames().values():
         # The caller's thread is at this very line.
         if frame.f_code is not _frames.__code__ and not frame.f_code.co_filename.endswith(
-            _WATCHDOG
+            _OWN_THREADS
         ):
             yield "thread", frame
 
@@ -124,7 +139,7 @@ def request_of(frame: FrameType) -> str:
             return f"{line} ({age:.2f} s old{named})"
         environ = found.f_locals.get("environ")
         if isinstance(environ, dict):
-            known = environ.get(_REQUEST_ID)
+            known = environ.get(REQUEST_ID)
             request_id = known[:_LONGEST_ID] if isinstance(known, str) else request_id
     return ""
 

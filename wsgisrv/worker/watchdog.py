@@ -29,6 +29,7 @@ from wsgisrv.blocking.remedies import hint_for_text
 from wsgisrv.dumpfile import STACKS_BYTES, DumpFile
 from wsgisrv.logs import log_stack, write_now
 from wsgisrv.scoreboard import BEAT_SECONDS, Real, Slot, Word
+from wsgisrv.worker.profiler import Profiler
 
 _LOG = logging.getLogger("wsgisrv.worker")
 
@@ -38,11 +39,14 @@ _sleep = time.sleep
 _write = os.write
 _get_ident = _thread.get_ident
 
+_LAST_DUMP_AT = 0.75
+"""Of ``worker_timeout``: when what hangs is written down, while the interpreter can."""
+
 Describe = Callable[[FrameType], tuple[str, str]]
 """Returns of a stack, by its innermost frame: the request that it runs, and its text."""
 
-AllStacks = Callable[[int], list[dict[str, Any]]]
-"""Returns every stack in so many bytes at most."""
+AllStacks = Callable[[int], dict[str, Any]]
+"""Returns every stack, in so many bytes at most, and what else a dump tells."""
 
 
 class Watchdog:
@@ -50,37 +54,37 @@ class Watchdog:
     slot: the worker's, where its hub beats.
     dump: the worker's dump file.
     warning: seconds that the hub may be late before it is reported; 0 never reports.
+    worker_timeout: seconds after which the master replaces a worker whose hub does not beat; 0 never.
+    report: for what ``wsgisrv profile`` asks of this thread, and for the last dump of a worker that is
+        about to be replaced.
     """
 
-    def __init__(self, slot: Slot, dump: DumpFile, warning: float) -> None:
+    def __init__(
+        self, slot: Slot, dump: DumpFile, warning: float, worker_timeout: float, report: DumpFile
+    ) -> None:
+        self._profiler = Profiler(slot, report)
+        self._report = report
+        self._worker_timeout = worker_timeout
+        self._left_at = 0.0  # the beat after which the last dump was left
         self._slot = slot
         self._dump = dump
         self._warning = warning
         self._hub_thread = 0
         self._beat = 0.0
-        self._describe: Describe | None = None
-        self._all_stacks: AllStacks | None = None
 
     def start(self, describe: Describe, all_stacks: AllStacks) -> None:
-        """Begins to watch, as soon as there is anything to report. Runs in: hub."""
-        self._describe, self._all_stacks = describe, all_stacks
+        """Begins to watch. Runs in: hub."""
+        self._hub_thread = _get_ident()
         if self._warning:
-            self._begin()
+            self._arm(time.monotonic())
+        _start_thread(self._watch, (describe, all_stacks))
 
-    def set_warning(self, warning: float) -> None:
+    def set_limits(self, warning: float, worker_timeout: float) -> None:
         """Reports from another time on, or not at all. Runs in: hub."""
         self._warning = warning
+        self._worker_timeout = worker_timeout
         if not warning:
             faulthandler.cancel_dump_traceback_later()
-        elif not self._hub_thread:
-            self._begin()
-
-    def _begin(self) -> None:
-        if self._describe is None or self._all_stacks is None:
-            return
-        self._hub_thread = _get_ident()
-        self._arm(time.monotonic())
-        _start_thread(self._watch, (self._describe, self._all_stacks))
 
     # Runs in: hub
 
@@ -112,21 +116,35 @@ class Watchdog:
     # Runs in: the native thread
 
     def _watch(self, describe: Describe, all_stacks: AllStacks) -> None:
+        profiler = self._profiler
         woke = time.monotonic()
         dumped = self._slot.words[Word.DUMP_ASKED]
         while True:
             warning = self._warning
             step = min(max(warning / 4, 0.02), BEAT_SECONDS) if warning else BEAT_SECONDS
+            if profiler.interval:
+                step = min(step, profiler.interval)
             _sleep(step)
             now = time.monotonic()
+            profiler.look(sys._current_frames().get(self._hub_thread), now)
             if (asked := self._slot.words[Word.DUMP_ASKED]) != dumped:
                 dumped = asked
                 _write(self._dump.fd, json.dumps(all_stacks(STACKS_BYTES)).encode())
+            self._leave_dump(now, all_stacks)
             # If this thread itself came late, the process was stopped or the GIL held: what the hub
             # does at this moment would say nothing about it.
             if self._warning and now - woke < step + self._warning:
                 self._look(now, describe)
             woke = now
+
+    def _leave_dump(self, now: float, all_stacks: AllStacks) -> None:
+        """Leaves a whole dump, shortly before the master replaces the worker: once for each block."""
+        beat = self._slot.reals[Real.BEAT]
+        patience = self._worker_timeout * _LAST_DUMP_AT
+        if patience and now - beat > patience and beat != self._left_at:
+            self._left_at = beat
+            self._report.clear()
+            _write(self._report.fd, json.dumps(all_stacks(STACKS_BYTES)).encode())
 
     def _look(self, now: float, describe: Describe) -> None:
         beat = self._slot.reals[Real.BEAT]

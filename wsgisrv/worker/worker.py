@@ -15,7 +15,7 @@ import time
 import weakref
 from collections.abc import Sequence
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from wsgiref.types import WSGIApplication
 
 from eventlet import event
@@ -26,6 +26,7 @@ from wsgisrv.context import WorkerContext
 from wsgisrv.errors import SystemRefusedError
 from wsgisrv.scoreboard import ROWS, Real, State, Word
 from wsgisrv.tls import Material, TlsContexts
+from wsgisrv.worker import facts
 from wsgisrv.worker.backdoor import Backdoor
 from wsgisrv.worker.blocking_figures import publish_threads
 from wsgisrv.worker.clock import TICK, Clock
@@ -36,7 +37,13 @@ from wsgisrv.worker.stacks import all_stacks, describe
 from wsgisrv.worker.watchdog import Watchdog
 from wsgisrv.worker.worker_server import WorkerServer
 
+if TYPE_CHECKING:
+    from wsgisrv.worker.tracing import Tracing
+
 _LOG = logging.getLogger("wsgisrv.worker")
+
+_FLUSH_SECONDS = 3.0
+"""For the last spans, when the worker has nothing else to do."""
 
 
 class Worker:
@@ -48,6 +55,7 @@ class Worker:
         hub: eventlet's hub.
         watchdog: made before the patching, not started yet.
         hidden: greenlets that gc does not find any more.
+        tracing: None for none.
         extended: what a service's own main() has added; None for nothing.
 
     Raises:
@@ -62,9 +70,11 @@ class Worker:
         hub: Any,
         watchdog: Watchdog,
         hidden: Sequence[weakref.ref[Any]] = (),
+        tracing: Tracing | None = None,
         extended: Extended | None = None,
     ) -> None:
         self.hub = hub
+        self.tracing = tracing
         self.names_servers = context.names_servers
         self.clock = Clock(hub, self._on_tick)
         self.counters = Counters()
@@ -99,7 +109,7 @@ class Worker:
         signal.signal(signal.SIGTERM, self._on_term)
         fd = self._context.channel.fileno()
         self._channel_listener = hub.add(hub.READ, fd, self._on_message, _ignore, None)
-        self._watchdog.start(describe, self._stacks)
+        self._watchdog.start(describe, self._dump)
         self.clock.start()
         self.slot.words[Word.STATE] = State.READY
         self._show("ready")
@@ -114,6 +124,7 @@ class Worker:
         if self._extended is not None:
             self._extended.end()
         self._on_tick(time.monotonic(), 0.0)
+        self._finish_logs()
         self._close_backdoor()
 
     def drain(self) -> None:
@@ -154,14 +165,15 @@ class Worker:
         elif message.kind is Kind.REOPEN:
             self._reopen_logs()
         elif message.kind is Kind.DUMP:
-            stacks = self._stacks(message.fields["most_bytes"])
-            answer = {"token": message.fields["token"], "stacks": stacks}
+            found = self._dump(message.fields["most_bytes"])
+            answer = {"token": message.fields["token"], "dump": found}
             self._context.channel.send(Message(Kind.STACKS, answer))
         elif message.kind is Kind.LOG_LEVEL:
             logs.set_level(message.fields["level"], message.fields["logger"])
         elif message.kind is Kind.SETTINGS:
             self._settings = dataclasses.replace(self._settings, **message.fields)
-            self._watchdog.set_warning(self._settings.blocked_warning)
+            settings = self._settings
+            self._watchdog.set_limits(settings.blocked_warning, settings.worker_timeout)
             if self._extended is not None:
                 self._extended.reread()
         elif message.kind is Kind.TLS:
@@ -170,6 +182,20 @@ class Worker:
             for server in self._servers:
                 if server.name == name:
                     server.tls = tls
+
+    def _dump(self, most_bytes: int) -> dict[str, Any]:
+        """Returns what ``wsgisrv dump`` shows. Runs in: hub, or the watchdog's thread while it stands."""
+        servers = [(server.name, server.settings) for server in self._servers]
+        return {
+            "stacks": self._stacks(most_bytes),
+            "facts": {
+                "pools": [server.pool_figures() for server in self._servers],
+                "threads": facts.threads(),
+                "fds": facts.fds(),
+                "memory": facts.memory(),
+                "options": facts.options(servers),
+            },
+        }
 
     def _reopen_logs(self) -> None:
         if self._context.log_file is not None:
@@ -189,10 +215,15 @@ class Worker:
 
     def _give_up(self) -> None:
         _LOG.error("%d connections did not end in time", self.connection_count)
-        for server in self._servers:
-            server.access_log.flush()
+        self._finish_logs()
         self._close_backdoor()
         os._exit(1)
+
+    def _finish_logs(self) -> None:
+        for server in self._servers:
+            server.access_log.finish()
+        if self.tracing is not None:
+            self.tracing.finish(_FLUSH_SECONDS)
 
     def _close_backdoor(self) -> None:
         if self._backdoor is not None:
@@ -250,7 +281,7 @@ class Worker:
         self.counters.publish(slot, running, waiting)
         publish_threads(slot)
         for server in self._servers:
-            server.access_log.flush()
+            server.access_log.tick(now)
 
 
 def _ignore(_error: BaseException) -> None:

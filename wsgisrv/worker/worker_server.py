@@ -7,12 +7,10 @@ runs every method unless it says otherwise.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from wsgiref.types import WSGIApplication
 
-import eventlet.patcher
-
-from wsgisrv.config import Settings
+from wsgisrv import logs
 from wsgisrv.context import Served
 from wsgisrv.worker.acceptor import Acceptor
 from wsgisrv.worker.access_log import AccessLog
@@ -43,6 +41,9 @@ class WorkerServer(Server):
         settings = served.settings
         pool = RequestPool(worker.hub, settings.pool_size)
         label = f"{served.name}: " if worker.names_servers else ""
+        self._tracing = worker.tracing
+        if self._tracing is not None:
+            app = self._tracing.wrapped(app)
         super().__init__(app, worker.hub, settings, pool, worker.clock, served.tls, label)
         self.name = served.name
         self.requests = pool
@@ -53,9 +54,11 @@ class WorkerServer(Server):
         self._label = label.encode()
         self.access_log = AccessLog(
             settings.access_log,
-            _format_of(settings, label),
-            eventlet.patcher.original("os").write,
+            settings.access_log_format,
+            served.ring,
+            logs.log_fd(),
             served.name,
+            names_server=bool(label),
         )
         self.shared_environ[KEY] = worker.draining
         if served.name:
@@ -67,6 +70,17 @@ class WorkerServer(Server):
         for acceptor in self.acceptors:
             acceptor.accept_rest(is_last=bool(self._worker.draining))
         super().drain()
+
+    def pool_figures(self) -> dict[str, Any]:
+        """Returns how its pool stands."""
+        pool = self.requests
+        return {
+            "server": self.name,
+            "size": pool.size,
+            "running": pool.running(),
+            "waiting": pool.requests_waiting(),
+            "connections": self.connection_count,
+        }
 
     def is_crowded(self) -> bool:
         """Whether the worker holds well more connections than its siblings."""
@@ -102,6 +116,8 @@ class WorkerServer(Server):
             self._end_upgraded()
         if self.access_log.is_on:
             self.access_log.note(exchange, seconds)
+        if self._tracing is not None:
+            self._tracing.end(exchange)
 
     def note_refused(self, connection: Connection, status: int, reason: str) -> None:
         """A malformed request was answered with an error."""
@@ -109,10 +125,4 @@ class WorkerServer(Server):
         self.counters.status_class[status // 100] += 1
         _LOG.debug("%srefused a request from %s: %s", self.label, connection.peer[0], reason)
         if self.access_log.is_on:
-            self.access_log.note_line(connection.peer, "-", str(status), 0, 0.0)
-
-
-def _format_of(settings: Settings, label: str) -> str:
-    """Returns the access log's format: where several servers may write to one log, the default names them."""
-    given = settings.access_log_format
-    return f"%(server)s: {given}" if label and given == Settings().access_log_format else given
+            self.access_log.note_refused(connection, status)

@@ -14,8 +14,8 @@ from webob import exc
 
 from tests.support import wsgi
 from wsgisrv.api import API, InvalidFields, Request, Router, Version, responds, versions_app
-from wsgisrv.api.request import REQUEST_ID
 from wsgisrv.busy import BusyError
+from wsgisrv.current import REQUEST_ID
 
 
 class StolenError(Exception):

@@ -11,8 +11,8 @@ import pytest
 from webob import exc
 
 from wsgisrv import api
-from wsgisrv.api.request import new_request_id
 from wsgisrv.api.testing import Client
+from wsgisrv.current import new_request_id
 from wsgisrv.errors import ConfigError
 
 HERE = Path(__file__).name

@@ -36,6 +36,9 @@ class Told:
         if self.is_wrong:
             raise ReloadError("an upgrade is under way")
 
+    def profile(self, asker: object, worker_id: int, seconds: float, rate: int) -> None:
+        self.calls.append(("profile", worker_id, seconds, rate))
+
     def stop(self, *, graceful: bool, asked_by: str) -> None:
         self.calls.append(("stop", graceful))
 
