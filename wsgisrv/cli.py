@@ -159,6 +159,12 @@ def _routes(args: Sequence[str]) -> int:
     return print_routes(args)
 
 
+def _top(args: Sequence[str]) -> int:
+    from wsgisrv.top import run_top
+
+    return run_top(args)
+
+
 COMMANDS: Mapping[str, Command] = {
     "serve": Command(_serve, "serve a paste-deployed app"),
     "check": Command(_check, "check what serve would do, and serve nobody"),
@@ -168,6 +174,7 @@ COMMANDS: Mapping[str, Command] = {
         name: Command(functools.partial(operate, name), operation.help)
         for name, operation in OPERATIONS.items()
     },
+    "top": Command(_top, "show the service live in this terminal"),
 }
 
 

@@ -123,24 +123,28 @@ def operate(name: str, args: Sequence[str]) -> int:
         SystemExit: with code 0, after the help was printed.
     """
     operation = OPERATIONS[name]
-    found = vars(_parser_of(name, operation).parse_args(args))
+    parser = parser_of(name, operation.help)
+    operation.add(parser)
+    parser.add_argument("--json", action="store_true", help="answer with a JSON document")
+    parser.add_argument(
+        "--timeout", type=_seconds, metavar="SECONDS", help="wait no longer for the outcome"
+    )
+    found = vars(parser.parse_args(args))
     as_json, seconds = found.pop("json"), found.pop("timeout")
-    path = find_socket(_option(found), os.environ)
+    path = find_socket(socket_option(found), os.environ)
     answer = ask(path, {"command": name, **found}, seconds=seconds)
     print(json.dumps(answer) if as_json else operation.in_words(answer))
     return 0
 
 
-def _parser_of(name: str, operation: Operation) -> argparse.ArgumentParser:
+def parser_of(name: str, help: str) -> argparse.ArgumentParser:
+    """Returns the parser of a command that speaks to a running service, with what says which one.
+
+    Args:
+        help: one line.
+    """
     parser = _Parser(
-        prog=f"wsgisrv {name}",
-        description=f"{operation.help[0].upper()}{operation.help[1:]}.",
-        allow_abbrev=False,
-    )
-    operation.add(parser)
-    parser.add_argument("--json", action="store_true", help="answer with a JSON document")
-    parser.add_argument(
-        "--timeout", type=_seconds, metavar="SECONDS", help="wait no longer for the outcome"
+        prog=f"wsgisrv {name}", description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False
     )
     parser.add_argument("--control-socket", metavar="PATH", help="of the service")
     for flag in ("--config-file", "--config-dir"):
@@ -150,7 +154,7 @@ def _parser_of(name: str, operation: Operation) -> argparse.ArgumentParser:
     return parser
 
 
-def _option(found: Fields) -> str:
+def socket_option(found: Fields) -> str:
     """Returns ``control_socket`` as the service has it, and takes what names it out of ``found``."""
     args = []
     for name in ("config_file", "config_dir"):

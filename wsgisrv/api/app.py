@@ -37,6 +37,7 @@ from wsgisrv.api.serializers import (
     encode,
     load_media_types,
 )
+from wsgisrv.current import ROUTE
 from wsgisrv.errors import ConfigError
 
 Headers = list[tuple[str, str]]
@@ -147,11 +148,13 @@ class API:
         path = environ.get("PATH_INFO") or "/"
         if not path.isascii():
             path = _decoded(path)
-        found = self.router.find(method, path, environ)
+        found = self.router.find(method, path, environ) or self._find_with_slash(
+            method, path, environ
+        )
         if found is None:
-            found = self._find_with_slash(method, path, environ)
-            if found is None:
-                return self._answer_unmatched(method, path, environ, start_response, index, more)
+            return self._answer_unmatched(method, path, environ, start_response, index, more)
+        if root := environ.get("SCRIPT_NAME"):
+            environ[ROUTE] = root + environ[ROUTE]
         action, arguments = found
         plan = action.at[index]
         if plan is None:

@@ -40,7 +40,8 @@ class Entry:
 
     __slots__ = (
         "_actions", "_constants", "_controllers", "_fallbacks", "_no_format", "_resolver", "_variables",
-        "action", "methods", "needs_environ", "place", "rank", "route", "shape",
+        "action", "methods", "needs_environ", "place", "rank", "route", "route_path",
+        "shape",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +53,8 @@ class Entry:
         resolver: Resolver,
     ) -> None:
         self.route = route
+        path = str(route.routepath)
+        self.route_path = path.removesuffix("{.format}").removesuffix(".:(format)")
         self.shape = shape_of(route)
         self.rank = (-len(self.shape.beginning), rank)
         self.place = place

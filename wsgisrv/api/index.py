@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from wsgisrv.api.entry import Entry, Match
+from wsgisrv.current import ROUTE
 
 _by_rank = attrgetter("rank")
 
@@ -49,10 +50,12 @@ class Index:
         """Returns what answers ``path``, if anything does.
 
         Args:
-            environ: of the request, for the routes that have conditions on it.
+            environ: of the request, for the routes that have conditions on it; is told the route.
         """
         decided = self._literal.get(path)
         if decided is not None:
+            if environ is not None:
+                environ[ROUTE] = path
             return decided[0], decided[1].copy()
         # One segment more than any route has stands for all that are too many.
         segments = path.split("/", self._most_segments)
@@ -62,6 +65,8 @@ class Index:
             else:
                 match = entry.match(path, segments)
             if match is not None:
+                if environ is not None:
+                    environ[ROUTE] = entry.route_path
                 return match
         return None
 

@@ -28,7 +28,13 @@ from wsgisrv.master.listener_sets import ListenerSet
 from wsgisrv.master.reap import Status, exited
 from wsgisrv.master.reloads import Reloads, Version
 from wsgisrv.master.spawn import Fork
-from wsgisrv.master.stalls import report_block, report_cut, report_hang, report_last_stacks
+from wsgisrv.master.stalls import (
+    note_last_block,
+    report_block,
+    report_cut,
+    report_hang,
+    report_last_stacks,
+)
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.scoreboard import Real, Scoreboard, State, Word
 from wsgisrv.titles import Titles
@@ -146,6 +152,7 @@ class Workers:
             dump.close()
             if backdoor is not None:
                 backdoor.close()
+            board.words[Word.STATE] = State.FREE
             self._free_slots.append(slot)
             raise
         finally:
@@ -267,7 +274,8 @@ class Workers:
         if handle.backdoor is not None:
             handle.backdoor.close()
         del self._handles[handle.worker_id]
-        self.scoreboard[handle.slot].words[Word.STATE] = State.FREE
+        note_last_block(self.scoreboard[handle.slot], time.monotonic())
+        self.scoreboard.retire(handle.slot)
         self._free_slots.append(handle.slot)
 
     def close(self) -> None:

@@ -47,6 +47,9 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None,
 # when none may be, since the connection is the app's own.
 _NO_BODY, _LENGTH, _CHUNKED, _CLOSE, _ENDED, _UPGRADED = range(6)
 
+NO_ENVIRON: dict[str, Any] = {}
+"""Of a request that has none yet, or not any more."""
+
 
 class Exchange:
     """One request and its response.
@@ -58,7 +61,7 @@ class Exchange:
 
     __slots__ = (
         "_deadline", "_framing", "_input", "_keep", "_left", "_response", "body_bytes", "client",
-        "connection", "head", "row", "sent_head", "started", "status",
+        "connection", "environ", "head", "row", "sent_head", "started", "status", "waited",
     )  # fmt: skip
 
     input_type: ClassVar[type[BodyInput]] = BodyInput
@@ -72,6 +75,8 @@ class Exchange:
         self.status = 0  # the code, once the head was sent
         self.body_bytes = 0  # sent, without the chunks' framing
         self.row = -1  # on the scoreboard
+        self.waited = 0.0  # seconds, for a place in the pool
+        self.environ = NO_ENVIRON  # while it runs
         self._response: ResponseHead | None = None
         self._framing = _NO_BODY
         self._left = 0  # bytes that the declared length still asks for
@@ -85,13 +90,15 @@ class Exchange:
         seconds = worker.settings.request_timeout
         self._deadline = timeout.Timeout(seconds) if seconds else None
         try:
-            self._answer(worker.app(self._environ(), self.start_response))
+            environ = self.environ = self._environ()
+            self._answer(worker.app(environ, self.start_response))
         except ClientGoneError as gone:
             _LOG.debug("client %s went away: %s", self.connection.peer[0], gone)
             self.connection.abort()
         except BodyError as error:
             self._fail(error.status, str(error))
         except RefusedError as refused:
+            worker.counters.note_refused(refused.status, refused.reason)
             self._fail(refused.status, refused.reason)
         except greenlet.GreenletExit:
             self._keep = False
@@ -106,6 +113,7 @@ class Exchange:
                 self._input.detach()
             now = time.monotonic()
             worker.end(self, now)
+            self.environ = NO_ENVIRON  # which refers to this exchange
             self.connection.finish(self._keep, now)
 
     # The request
@@ -400,6 +408,7 @@ class Exchange:
         if is_late:
             seconds = self.connection.worker.settings.request_timeout
             _LOG.warning("%s ran longer than request_timeout (%g s)", line, seconds)
+            self.connection.worker.counters.note_timeout("request")
             self._fail(503, "the request took too long")
             return
         if isinstance(error, BusyError):

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import collections
 import logging
+import time
 from collections.abc import Callable
 from sys import getrefcount
 from typing import Any, Protocol
@@ -34,7 +35,12 @@ MOST_PARKED = 256
 
 
 class Job(Protocol):
-    """One request, ready to run."""
+    """One request, ready to run.
+
+    ``waited`` is how many seconds it waited for a place, and not known while it does.
+    """
+
+    waited: float
 
     def run(self) -> None:
         """Runs it; raises nothing but GreenletExit."""
@@ -77,6 +83,7 @@ class RequestPool(greenpool.GreenPool):  # type: ignore[misc]
     def submit(self, job: Job) -> None:
         """Runs a request at once if a slot is free, else when one is. Runs in: hub."""
         if self.sem.counter <= 0 or self._waiting:
+            job.waited = -time.monotonic()
             self._waiting.append(job)
             return
         self._start(job)
@@ -200,7 +207,9 @@ class RequestPool(greenpool.GreenPool):  # type: ignore[misc]
     def _refill(self) -> None:
         self._refill_due = False
         while self._waiting and self.sem.counter > 0:
-            self._start(self._waiting.popleft())
+            job = self._waiting.popleft()
+            job.waited += time.monotonic()
+            self._start(job)
         if self._on_free and self.sem.counter > 0 and not self._waiting:
             callback, self._on_free = self._on_free, None
             callback()

@@ -29,6 +29,11 @@ from wsgisrv.tls import Material, TlsContexts
 from wsgisrv.worker.backdoor import Backdoor
 from wsgisrv.worker.blocking_figures import publish_threads
 from wsgisrv.worker.clock import TICK, Clock
+from wsgisrv.worker.connection_states import (
+    STATES_SECONDS,
+    STATES_SECONDS_EACH,
+    publish_states,
+)
 from wsgisrv.worker.counters import Counters
 from wsgisrv.worker.draining import Draining
 from wsgisrv.worker.stacks import all_stacks, describe
@@ -36,6 +41,9 @@ from wsgisrv.worker.watchdog import Watchdog
 from wsgisrv.worker.worker_server import WorkerServer
 
 _LOG = logging.getLogger("wsgisrv.worker")
+
+BLOCKED_SECONDS = 0.25
+"""Lateness from which the hub counts as blocked where ``blocked_warning`` is off."""
 
 
 class Worker:
@@ -72,10 +80,12 @@ class Worker:
         self.rows = list(range(ROWS))  # of the scoreboard, those that no request has
         self.draining = Draining(context.scoreboard)
         self._siblings: list[memoryview] = []  # as of the last tick
+        self._states_due = 0.0
         self._servers = [
             WorkerServer(self, served, app)
             for served, app in zip(context.servers, apps, strict=True)
         ]
+        self.slot.words[Word.POOL_SIZE] = sum(each.settings.pool_size for each in context.servers)
         self._most_connections = sum(each.settings.max_connections for each in context.servers)
         self._channel_listener: Any = None
         self._stacks = functools.partial(all_stacks, hidden=hidden)
@@ -177,8 +187,7 @@ class Worker:
 
     def _give_up(self) -> None:
         _LOG.error("%d connections did not end in time", self.connection_count)
-        for server in self._servers:
-            server.access_log.flush()
+        self._on_tick(time.monotonic(), 0.0)
         self._close_backdoor()
         os._exit(1)
 
@@ -233,7 +242,11 @@ class Worker:
         self._siblings = self._find_siblings(now)
         running = sum(server.requests.running() for server in self._servers)
         waiting = sum(server.requests.requests_waiting() for server in self._servers)
+        self.counters.note_lag(lag, self._settings.blocked_warning or BLOCKED_SECONDS)
         self.counters.publish(slot, running, waiting)
+        if now >= self._states_due:
+            states = publish_states(slot, self._servers)
+            self._states_due = now + max(STATES_SECONDS, states * STATES_SECONDS_EACH)
         publish_threads(slot)
         for server in self._servers:
             server.access_log.flush()

@@ -7,16 +7,20 @@ runs every method unless it says otherwise.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any
 from wsgiref.types import WSGIApplication
 
 import eventlet.patcher
 
 from wsgisrv.config import Settings
 from wsgisrv.context import Served
+from wsgisrv.current import ROUTE
+from wsgisrv.scoreboard import LATENCY_BOUNDS
 from wsgisrv.worker.acceptor import Acceptor
 from wsgisrv.worker.access_log import AccessLog
 from wsgisrv.worker.connection import Connection
+from wsgisrv.worker.counters import Row
 from wsgisrv.worker.draining import KEY
 from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.pool import RequestPool
@@ -46,6 +50,7 @@ class WorkerServer(Server):
         super().__init__(app, worker.hub, settings, pool, worker.clock, served.tls, label)
         self.name = served.name
         self.requests = pool
+        self._counted: dict[tuple[str, str | None, int], Row] = {}
         self.counters = worker.counters
         self._worker = worker
         self._slot = worker.slot
@@ -97,16 +102,39 @@ class WorkerServer(Server):
             self._rows.append(exchange.row)
         seconds = now - exchange.started
         if exchange.connection.upgraded is None:
-            self.counters.note(exchange.status, seconds)
+            self._note(exchange, seconds)
         else:
             self._end_upgraded()
         if self.access_log.is_on:
             self.access_log.note(exchange, seconds)
 
+    def _note(self, exchange: Exchange, seconds: float) -> None:
+        """Counts a response, by what its app has said of it (``environ["wsgisrv.route"]``)."""
+        counters = self.counters
+        counters.latency[bisect_left(LATENCY_BOUNDS, seconds)] += 1
+        counters.latency_sum += seconds
+        key = exchange.head.method, exchange.environ.get(ROUTE), exchange.status // 100
+        try:
+            row = self._counted[key]
+        except (KeyError, TypeError):  # an app may put anything there, a list as well
+            row = self._find_row(*key)
+        row[0] += 1
+        row[1] += seconds
+        connection = exchange.connection
+        if exchange.waited or connection.client_seconds:
+            counters.note_waits(seconds, exchange.waited, connection.client_seconds)
+            connection.client_seconds = 0.0
+
+    def _find_row(self, method: str, route: Any, status: int) -> Row:
+        name = route if isinstance(route, str) else ""
+        row, is_own = self.counters.row_of(self.name, method, status, name)
+        if is_own and name is (route or ""):
+            self._counted[method, route, status] = row
+        return row
+
     def note_refused(self, connection: Connection, status: int, reason: str) -> None:
         """A malformed request was answered with an error."""
-        self.counters.refused += 1
-        self.counters.status_class[status // 100] += 1
+        self.counters.note_refused(status, reason)
         _LOG.debug("%srefused a request from %s: %s", self.label, connection.peer[0], reason)
         if self.access_log.is_on:
             self.access_log.note_line(connection.peer, "-", str(status), 0, 0.0)
