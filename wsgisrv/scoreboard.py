@@ -40,7 +40,8 @@ BEAT_SECONDS = 0.25
 """How often a worker whose hub is free beats."""
 
 LATENCY_BOUNDS = (
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+    10.0, 30.0, 60.0,
 )  # fmt: skip
 """Upper bounds of the buckets in seconds; one more bucket holds what is above the last."""
 

@@ -31,11 +31,11 @@ def test_the_page_shows_a_service_under_load(tmp_path: Path) -> None:
     profile = tmp_path / "profile"
     profile.mkdir()
     with (
-        administered("tests.apps.metered:routed", tmp_path, workers=2, access_log="off", graceful_timeout=1) as (
-            server, admin, path,
-        ),
+        administered(
+            "tests.apps.metered:routed", tmp_path, workers=2, access_log="off", graceful_timeout=1
+        ) as (server, admin, path),
         contextlib.ExitStack() as stack,
-    ):  # fmt: skip
+    ):
         server.may_log_traceback = True
         clients = stack.enter_context(load(server.address, 2))
         clients.wait_answers(100)
