@@ -249,12 +249,13 @@ def _head(seen: Seen, width: int, bars: str) -> list[Line]:
     running = sum(worker["in_flight"] for worker in now["workers"])
     waiting = sum(worker["waiting"] for worker in now["workers"])
     load = (
-        f"workers {ready}/{now['workers_wanted']}   {count / seen.seconds:.1f} req/s"
-        f"   p50 {p50:.1f}  p95 {p95:.1f}  p99 {p99:.1f} ms   running {running}  waiting {waiting}"
+        f"workers {ready}/{now['workers_wanted']}  {_brief(count / seen.seconds)} req/s"
+        f"  p50 {_brief(p50)}  p95 {_brief(p95)}  p99 {_brief(p99)} ms"
+        f"  running {running}  waiting {waiting}"
     )
     errors = (
-        f"5xx {share('5xx')}  4xx {share('4xx')}   refused {seen.rate('refused'):.1f}/s"
-        f"  timed out {seen.rate('timeouts'):.1f}/s   in {_size(seen.rate('bytes_in'))}/s"
+        f"5xx {share('5xx')}  4xx {share('4xx')}  refused {_brief(seen.rate('refused'))}/s"
+        f"  timed out {_brief(seen.rate('timeouts'))}/s  in {_size(seen.rate('bytes_in'))}/s"
         f"  out {_size(seen.rate('bytes_out'))}/s"
     )
     late = f"hub lag {lag * 1000:.0f} ms   {_spark(seen.rates, width - 36, bars)}"
@@ -309,9 +310,16 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else "?" for each in text)
 
 
+def _brief(number: float) -> str:
+    """Returns a number in few characters."""
+    if number >= 10000:
+        return f"{number / 1000:.0f}k"
+    return f"{number:.0f}" if number >= 100 or number == int(number) else f"{number:.1f}"
+
+
 def _size(count: float) -> str:
     for unit in ("B", "KiB", "MiB"):
         if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+            return f"{_brief(count)} {unit}"
         count /= 1024
-    return f"{count:.1f} GiB"
+    return f"{_brief(count)} GiB"

@@ -96,7 +96,7 @@ def test_it_shows_the_service_live_and_sorts_and_quits(tmp_path: Path) -> None:
         lines = screen.wait(
             lambda lines: (
                 lines
-                and " 0.0 req/s" not in lines[1]
+                and " 0 req/s" not in lines[1]
                 and "req/s" in lines[1]
                 and "/slowly?4" in "\n".join(lines)
                 and "of " in lines[3]
@@ -105,7 +105,7 @@ def test_it_shows_the_service_live_and_sorts_and_quits(tmp_path: Path) -> None:
         assert len(lines) == 24
         assert max(map(len, lines)) <= 80
         assert lines[0].startswith("wsgisrv 0.1.0  serving  up ")
-        assert lines[1].startswith("workers 2/2   ")
+        assert lines[1].startswith("workers 2/2  ")
         assert "p95" in lines[1]
         assert lines[5].split()[:4] == ["ID", "PID", "GEN", "STATE"]
         assert [line.split()[0] for line in lines[6:8]] == ["1", "2"]

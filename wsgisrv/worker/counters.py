@@ -35,7 +35,7 @@ class Counters:
 
     __slots__ = (
         "_app_shift", "_lags", "_queue", "_queue_sum", "_reasons", "_routes", "_rows", "_waited",
-        "_waited_sum", "accepted", "blocked", "bytes_in", "bytes_out", "lag_sum", "latency", "latency_sum",
+        "_waited_sum", "accepted", "blocked", "bytes_in", "bytes_out", "lag_sum", "latency",
         "refused_headers",
     )  # fmt: skip
 
@@ -45,7 +45,6 @@ class Counters:
         self.bytes_out = 0
         self.refused_headers = 0  # of the PROXY protocol; they are among the refused
         self.latency = [0] * BUCKETS
-        self.latency_sum = 0.0
         self._queue = [0] * BUCKETS  # of requests that waited for something
         self._queue_sum = 0.0
         self._waited = 0  # requests that waited for something
@@ -136,6 +135,7 @@ class Counters:
         """Writes everything to the worker's slot."""
         words, reals = slot.words, slot.reals
         total = sum(self.latency)
+        seconds_of_all = sum(seconds for _, seconds in self._rows.values())
         at_once = total - self._waited  # whom the pool and the client kept waiting for nothing
         words[Word.IN_FLIGHT] = running
         words[Word.WAITING] = waiting
@@ -148,9 +148,9 @@ class Counters:
             words[_QUEUE + place] = self._queue[place] + (0 if place else at_once)
             words[_APP + place] = self.latency[place] + self._app_shift[place]
             words[_LAG + place] = self._lags[place]
-        reals[Real.LATENCY_SUM] = self.latency_sum
+        reals[Real.LATENCY_SUM] = seconds_of_all
         reals[Real.QUEUE_SUM] = self._queue_sum
-        reals[Real.APP_SUM] = self.latency_sum - self._waited_sum
+        reals[Real.APP_SUM] = seconds_of_all - self._waited_sum
         reals[Real.LAG_SUM] = self.lag_sum
         reals[Real.BLOCKED] = self.blocked
         for name, (count, seconds) in self._rows.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from wsgiref.types import WSGIApplication
 
 import eventlet.patcher
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("wsgisrv.worker")
 
+MOST_COUNTED = 2000
+"""Combinations of method, route and status whose row is kept at hand; the others are looked up."""
+
 
 class WorkerServer(Server):
     """Args:
@@ -50,6 +53,7 @@ class WorkerServer(Server):
         super().__init__(app, worker.hub, settings, pool, worker.clock, served.tls, label)
         self.name = served.name
         self.requests = pool
+        self._latency = worker.counters.latency
         self._counted: dict[tuple[str, str | None, int], Row] = {}
         self.counters = worker.counters
         self._worker = worker
@@ -110,25 +114,24 @@ class WorkerServer(Server):
 
     def _note(self, exchange: Exchange, seconds: float) -> None:
         """Counts a response, by what its app has said of it (``environ["wsgisrv.route"]``)."""
-        counters = self.counters
-        counters.latency[bisect_left(LATENCY_BOUNDS, seconds)] += 1
-        counters.latency_sum += seconds
-        key = exchange.head.method, exchange.environ.get(ROUTE), exchange.status // 100
+        self._latency[bisect_left(LATENCY_BOUNDS, seconds)] += 1
         try:
-            row = self._counted[key]
+            row = self._counted[exchange.head.method, exchange.environ.get(ROUTE), exchange.status]
         except (KeyError, TypeError):  # an app may put anything there, a list as well
-            row = self._find_row(*key)
+            row = self._find_row(exchange)
         row[0] += 1
         row[1] += seconds
         connection = exchange.connection
         if exchange.waited or connection.client_seconds:
-            counters.note_waits(seconds, exchange.waited, connection.client_seconds)
+            self.counters.note_waits(seconds, exchange.waited, connection.client_seconds)
             connection.client_seconds = 0.0
 
-    def _find_row(self, method: str, route: Any, status: int) -> Row:
+    def _find_row(self, exchange: Exchange) -> Row:
+        method, status = exchange.head.method, exchange.status
+        route = exchange.environ.get(ROUTE)
         name = route if isinstance(route, str) else ""
-        row, is_own = self.counters.row_of(self.name, method, status, name)
-        if is_own and name is (route or ""):
+        row, is_own = self.counters.row_of(self.name, method, status // 100, name)
+        if is_own and name is (route or "") and len(self._counted) < MOST_COUNTED:
             self._counted[method, route, status] = row
         return row
 
