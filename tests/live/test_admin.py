@@ -183,6 +183,9 @@ def test_it_comes_again_when_it_dies_and_leaves_when_the_master_does(tmp_path: P
     with administered("tests.apps.basic:hello", tmp_path, workers=1) as (server, admin, path):
         with server.connect() as client:
             assert client.get().status == 200
+        url = f"http://127.0.0.1:{admin.address[1]}"
+        server.wait_line(f"status page and metrics: {url}$")
+        assert f"admin: {url}\n" in wsgisrv("status", "--control-socket", path).stdout
         admin.wait_metrics(lambda found: value(found, "wsgisrv_requests_total") == 1)
         first = admin_pid(server, path)
         os.kill(first, signal.SIGKILL)

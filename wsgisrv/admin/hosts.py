@@ -21,7 +21,7 @@ class Hosts:
     def __init__(self, settings: Settings, family: int) -> None:
         named = settings.admin_bind.rpartition(":")[0].lower()
         self._any = family == socket.AF_UNIX
-        self._names = {"localhost", named, *(name.lower() for name in settings.admin_hosts)}
+        self._names = {"localhost", named, *(name.lower() for name in settings.admin_hosts)} - {""}
 
     def __contains__(self, host: str) -> bool:
         """Whether ``host``, as the field has it, is one of them."""

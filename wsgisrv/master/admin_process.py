@@ -70,11 +70,18 @@ class AdminProcess:
         self._not_before = 0.0
         self._early_deaths = 0
         self._has_complained = False
+        self._is_announced = False
 
     @property
     def urls(self) -> list[str]:
         """Where it listens."""
         return [listener.url for listener in self._listeners or ()]
+
+    def announce(self) -> None:
+        """Says where it listens, when the service is ready for the first time."""
+        if self.urls and not self._is_announced:
+            self._is_announced = True
+            _LOG.info("status page and metrics: %s", ", ".join(self.urls))
 
     def tick(self, now: float, *, may_bind: bool) -> None:
         """Reaps it, and sees that there is one.

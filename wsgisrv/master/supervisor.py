@@ -525,6 +525,7 @@ class Supervisor:
             "ready: %s, hub %s, %s, master pid %d, generation %d",
             addresses, hubs, text, os.getpid(), generation,
         )  # fmt: skip
+        self._admin.announce()
         self._succession.announce(f"serving on {addresses} with {len(handles)} workers")
         if generation > 1:
             self._last_reload = f"generation {generation} serves"
