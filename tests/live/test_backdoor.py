@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.control import operated, wait_status, wsgisrv
+from tests.support.control import let_others_in, operated, wait_status, wsgisrv
 from tests.support.http import DEADLINE
 from tests.support.server import Server
 
@@ -181,8 +181,7 @@ def test_a_directory_that_others_may_enter_is_not_used(tmp_path: Path) -> None:
 
 @needs_root
 def test_another_user_is_turned_away(tmp_path: Path) -> None:
-    for directory in (tmp_path, *list(tmp_path.parents)[:2]):
-        directory.chmod(0o755)
+    let_others_in(tmp_path)
     with served(tmp_path, workers=1) as (server, path, doors):
         (door,) = doors_of(path)
         doors.chmod(0o755)

@@ -19,6 +19,7 @@ from tests.support.control import (
     at_end,
     connected,
     kill_master,
+    let_others_in,
     line_of,
     operated,
     refusal_of,
@@ -151,9 +152,7 @@ def test_off_makes_no_socket(tmp_path: Path) -> None:
 
 @needs_root
 def test_another_user_is_refused_and_the_service_is_not_touched(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
+    let_others_in(tmp_path)
     with operated(PID, tmp_path, workers=1) as (server, path):
         code, line = refused_as_nobody(path)
         assert (code, line) == (
