@@ -54,6 +54,8 @@ def run_admin(context: AdminContext) -> int:
 
 
 def _watch(context: AdminContext, recent: Recent, statsd: Statsd | None, view: View) -> None:
+    poll = select.poll()  # select(2) takes no descriptor beyond 1023
+    poll.register(context.channel, select.POLLIN)
     due = time.monotonic()
     while True:
         now = time.monotonic()
@@ -62,7 +64,7 @@ def _watch(context: AdminContext, recent: Recent, statsd: Statsd | None, view: V
             if statsd is not None:
                 statsd.tick(view, now)
             due = max(due + EVERY, now)
-        if select.select([context.channel], [], [], max(due - now, 0.0))[0]:
+        if poll.poll(max(due - now, 0.0) * 1000):
             try:
                 messages = context.channel.receive()
             except ChannelClosedError:

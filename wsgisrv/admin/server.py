@@ -16,6 +16,7 @@ import logging
 import re
 import socket
 import socketserver
+import sys
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -142,8 +143,13 @@ class AdminServer(socketserver.ThreadingMixIn, http.server.HTTPServer):
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has gone is no fault of anybody's; all else is logged."""
-        _LOG.debug("a request of the admin listener failed", exc_info=True)
+        """A client that has gone is no fault of anybody's; all else is a bug of ours."""
+        is_gone = isinstance(sys.exc_info()[1], OSError)
+        _LOG.log(
+            logging.DEBUG if is_gone else logging.ERROR,
+            "a request of the admin listener failed",
+            exc_info=True,
+        )
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
