@@ -41,7 +41,7 @@ def test_the_page_shows_a_service_under_load(tmp_path: Path) -> None:
         clients.wait_answers(100)
         answer_of(path, "reload")
         slow = stack.enter_context(server.connect())
-        slow.send(b"GET /things/slow?sleep=40&token=s3cret HTTP/1.1\r\nHost: test\r\n\r\n")
+        slow.send(b"GET /things/slow?sleep=600&token=s3cret HTTP/1.1\r\nHost: test\r\n\r\n")
         host, port = admin.address
         with browser.page(f"http://{host}:{port}/", profile) as page:
             page.call("Emulation.setDeviceMetricsOverride", **DESK)
