@@ -1,6 +1,7 @@
 # Sourced by the tools: finds a Python and keeps one virtual environment for each of their needs.
 #
-# Sets ROOT, the checkout. Gives use_venv NAME, which sets VENV to the path of .venv-NAME-X.Y in the
+# Sets ROOT, the checkout. Gives use_compiled, which sets COMPILED to a copy of the checkout whose hot modules
+# are compiled, and use_venv NAME, which sets VENV to the path of .venv-NAME-X.Y in the
 # checkout, made or renewed where it must be. PYTHON names the interpreter; without it the first of
 # python3, python3.13, python3.12, python3.11 and python that is new enough and can make environments.
 
@@ -57,7 +58,17 @@ find_python() {
 
 use_venv() {
     find_python
-    # The tests of MySQL are skipped where it cannot be built.
-    [ "$1" != dev ] || set -- "$@" --wanted 'mysqlclient>=2.3'
+    # The tests of MySQL and Placement are skipped where these cannot be installed.
+    [ "$1" != dev ] || set -- "$@" --wanted 'mysqlclient>=2.3' --wanted 'openstack-placement>=16'
     VENV=$("$PYTHON" -I "$ROOT/tools/_venv.py" "$@") || exit 1
+}
+
+# After use_venv, whose Python it is for. With an argument, it is the checkout itself where nothing can be
+# compiled, after a line that says so.
+use_compiled() {
+    if ! COMPILED=$("$VENV/bin/python" -I "$ROOT/tools/_compiled.py"); then
+        [ $# -gt 0 ] || exit 1
+        printf 'Going on with what is %s.\n' "$1" >&2
+        COMPILED=$ROOT
+    fi
 }

@@ -18,14 +18,27 @@ from typing import Any
 from oslo_config import cfg
 
 from wsgisrv import __version__, logs
+from wsgisrv.config_files import with_absolute_files
 from wsgisrv.context import WorkerContext
 from wsgisrv.errors import SystemRefusedError, UsageError, WsgisrvError, first_line
-from wsgisrv.layout import Layout
 from wsgisrv.operate import OPERATIONS, operate
-from wsgisrv.options import Loaded, load, mutated, with_absolute_files
+from wsgisrv.options import PASTE_INI, Loaded, load, mutated
 
 _LOG = logging.getLogger("wsgisrv")
 _UNEXPECTED = 70  # sysexits.h, EX_SOFTWARE
+DATABASE = cfg.StrOpt(
+    "database",
+    default="",
+    metavar="URL",
+    help="SQLAlchemy URL of the demo's database. By default a SQLite file in the user's state"
+    " directory.",
+)
+PASTE_VAR = cfg.MultiStrOpt(
+    "paste-var",
+    default=[],
+    metavar="NAME=VALUE",
+    help="Value of the paste file's [DEFAULT], over what stands there; may be given more than once.",
+)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,8 +63,15 @@ def main(args: Sequence[str] | None = None) -> int:
     Returns:
         The exit code (README, "Exit codes").
     """
+    return guarded(lambda: _dispatch(list(sys.argv[1:] if args is None else args)))
+
+
+def guarded(run: Callable[[], int]) -> int:
+    """Returns the exit code of a command, and makes one line on stderr of whatever goes wrong in it."""
     try:
-        return _dispatch(list(sys.argv[1:] if args is None else args))
+        return run()
+    except SystemExit as done:  # the command's help was printed
+        return int(done.code or 0)
     except WsgisrvError as error:
         logs.complain(first_line(error))
         return error.exit_code
@@ -74,10 +94,7 @@ def _dispatch(args: list[str]) -> int:
     elif name == "--version":
         print(f"wsgisrv {__version__}")
     elif name in COMMANDS:
-        try:
-            return COMMANDS[name].run(args[1:])
-        except SystemExit as done:  # the command's help was printed
-            return int(done.code or 0)
+        return COMMANDS[name].run(args[1:])
     else:
         raise UsageError(f"no command {name!r}; there are {', '.join(COMMANDS)}")
     return 0
@@ -97,39 +114,28 @@ def _help() -> str:
 
 
 def _serve(args: Sequence[str]) -> int:
-    paste_ini = cfg.StrOpt(
-        "paste_ini",
-        positional=True,
-        required=False,
-        metavar="PASTE_INI[#APP]",
-        help="Paste file to serve and the section in it, main by default.",
-    )
     args = with_absolute_files(args)
 
     def loaded() -> Loaded:
-        found = load(
+        return load(
             args,
             prog="wsgisrv serve",
-            usage="wsgisrv serve [PASTE_INI[#APP]] [options]",
-            description="Serve a paste-deployed app from one worker per core.",
-            own=[paste_ini],
+            usage="wsgisrv serve [PASTE_INI[#APP] | --app MODULE:NAME | --factory MODULE:NAME] [options]",
+            description="Serve an app, of a paste file or by its name, from one worker per core.",
+            own=[PASTE_INI, PASTE_VAR],
         )
-        if not found.extra["paste_ini"]:
-            return found
-        settings = dataclasses.replace(found.settings, paste_config=found.extra["paste_ini"])
-        return dataclasses.replace(found, settings=settings)
 
-    return _run(loaded, lambda _: {})
+    return _run(loaded, lambda extra: _paste_vars(extra["paste_var"]))
+
+
+def _paste_vars(given: Sequence[str]) -> dict[str, str]:
+    for text in given:
+        if not text.partition("=")[1] or text.startswith("="):
+            raise UsageError(f"--paste-var {text}: allowed is NAME=VALUE")
+    return dict(text.split("=", 1) for text in given)
 
 
 def _demo(args: Sequence[str]) -> int:
-    database = cfg.StrOpt(
-        "database",
-        default="",
-        metavar="URL",
-        help="SQLAlchemy URL of the demo's database. By default a SQLite file in the user's state"
-        " directory.",
-    )
     paste_config = str(Path(__file__).parent / "demo" / "api-paste.ini")
     args = with_absolute_files(args)
 
@@ -139,9 +145,11 @@ def _demo(args: Sequence[str]) -> int:
             prog="wsgisrv demo",
             usage="wsgisrv demo [--database URL] [options]",
             description="Serve the demo API: a shelf of books.",
-            own=[database],
+            own=[DATABASE],
         )
-        settings = dataclasses.replace(found.settings, paste_config=paste_config)
+        settings = dataclasses.replace(
+            found.settings, paste_config=paste_config, app="", factory=""
+        )
         return dataclasses.replace(found, settings=settings)
 
     return _run(loaded, lambda extra: {"database": extra["database"] or _default_database()})
@@ -151,6 +159,12 @@ def _check(args: Sequence[str]) -> int:
     from wsgisrv.check import run_check
 
     return run_check(args)
+
+
+def _config(args: Sequence[str]) -> int:
+    from wsgisrv.config_command import print_config
+
+    return print_config(args)
 
 
 def _routes(args: Sequence[str]) -> int:
@@ -165,10 +179,18 @@ def _top(args: Sequence[str]) -> int:
     return run_top(args)
 
 
+def _new(args: Sequence[str]) -> int:
+    from wsgisrv.new import run_new
+
+    return run_new(args)
+
+
 COMMANDS: Mapping[str, Command] = {
-    "serve": Command(_serve, "serve a paste-deployed app"),
+    "serve": Command(_serve, "serve an app"),
     "check": Command(_check, "check what serve would do, and serve nobody"),
+    "config": Command(_config, "print each option's value, and where it comes from"),
     "demo": Command(_demo, "serve the demo API"),
+    "new": Command(_new, "write a service project"),
     "routes": Command(_routes, "print the routes of an app"),
     **{
         name: Command(functools.partial(operate, name), operation.help)
@@ -188,53 +210,9 @@ def _run(
         global_conf: what the command adds to the paste file's [DEFAULT], out of its own options.
     """
     from wsgisrv.master.start import Start, start
+    from wsgisrv.served import checked, layout_of
 
-    return start(Start(loaded, _checked, _layout_of, mutated, global_conf, _run_worker))
-
-
-def _checked(found: Loaded, inherited: Sequence[tuple[str, str]]) -> Layout:
-    """Returns the layout of a service that can be served, at the start and on every reload.
-
-    Args:
-        inherited: addresses and names of sockets that were handed over; they take the place of the
-            default. Where there are several servers, each names its own.
-
-    Raises:
-        UsageError: when there is nothing to serve.
-        ConfigError: when a paste file cannot be read.
-    """
-    from wsgisrv.deploy import check_readable
-
-    for warning in found.warnings:
-        _LOG.warning("%s", warning)
-    layout = _layout_of(found, inherited)
-    for server in layout.servers:
-        if not server.settings.paste_config:
-            what = f" for {server.name}" if server.name else ""
-            raise UsageError(
-                f"nothing to serve{what}: name a paste file, as in: wsgisrv serve api-paste.ini"
-            )
-        check_readable(server.settings.paste_config)
-    return layout
-
-
-def _layout_of(found: Loaded, inherited: Sequence[tuple[str, str]]) -> Layout:
-    from wsgisrv.master.listeners import choose_addresses
-
-    if found.sections:
-        sections = {
-            name: {
-                **section,
-                "bind": tuple(choose_addresses(section["bind"], inherited, (), False)),
-            }
-            if "bind" in section
-            else section
-            for name, section in found.sections.items()
-        }
-        return Layout.of(found.settings, sections)
-    given = found.settings.bind if "bind" in found.given else None
-    bind = tuple(choose_addresses(given, inherited, found.settings.bind))
-    return Layout.single(dataclasses.replace(found.settings, bind=bind))
+    return start(Start(loaded, checked, layout_of, mutated, global_conf, _run_worker))
 
 
 def _run_worker(context: WorkerContext) -> int:

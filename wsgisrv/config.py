@@ -19,6 +19,10 @@ PROXY_HEADERS = (
     "x-forwarded-prefix",
 )  # fmt: skip
 
+_DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+OBJECT = f"{_DOTTED}:{_DOTTED}"
+"""An object in a module, which need not be at its top."""
+
 
 def check_proxy_headers(names: tuple[str, ...]) -> str:
     """Returns what is wrong with a choice of PROXY_HEADERS, "" for nothing."""
@@ -58,7 +62,23 @@ class Settings:
         scope=SERVICE,
     )
     paste_config: str = option(
-        "", "Paste file to serve, as PATH or PATH#APP. APP defaults to 'main'."
+        "",
+        "Paste file to serve, as PATH or PATH#APP. APP defaults to 'main'. Of a directory, all its *.ini are"
+        " read as one file, in the order of their names.",
+        metavar="PATH[#APP]",
+    )
+    app: str = option(
+        "",
+        "WSGI app to serve in place of a paste file, as MODULE:NAME. It is imported in each worker, after the"
+        " patching; the module may be in the working directory.",
+        pattern=(f"|{OBJECT}", "module:name"),
+        metavar="MODULE:NAME",
+    )
+    factory: str = option(
+        "",
+        "Function without arguments that makes the app to serve, as MODULE:NAME, otherwise as app.",
+        pattern=(f"|{OBJECT}", "module:name"),
+        metavar="MODULE:NAME",
     )
     bind: tuple[str, ...] = option(
         ("127.0.0.1:8080",),
@@ -133,7 +153,9 @@ class Settings:
         metavar="CHAIN[:KEY]",
     )
     tls_client_ca: str = option(
-        "", "PEM file with the CAs of client certificates; without it, none is asked for."
+        "",
+        "PEM file with the CAs of client certificates; without it, none is asked for.",
+        metavar="PATH",
     )
     tls_client_verify: str = option(
         "required",

@@ -1,15 +1,21 @@
-"""Loading the app: a paste file's section becomes a WSGI callable.
+"""Loading the app: a paste file's section, an object or a factory becomes a WSGI callable.
 
 Rules: whatever is wrong becomes one ConfigError that names file, section and key. Loads on top of
 paste.deploy's own loader, so that files of existing services load unchanged. Must not import eventlet;
 runs in the worker, after the patch, since it imports the app.
+
+A directory is read as one paste file: its ``*.ini`` in the order of their names, where a later one may add
+keys to a section or change them, as in --config-dir. ``here`` and ``__file__`` are the directory.
 """
 
 from __future__ import annotations
 
 import configparser
+import dataclasses
+import glob
 import importlib.metadata
 import os
+import sys
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,7 +24,9 @@ from wsgiref.types import WSGIApplication
 
 from paste.deploy import loadwsgi
 
+from wsgisrv.config import Settings
 from wsgisrv.errors import ConfigError, first_line
+from wsgisrv.named import find_named
 
 _KEYS = (
     "use",
@@ -32,24 +40,109 @@ _KEYS = (
 )
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Source:
+    """What an app is loaded from; servers with equal ones share it in a worker.
+
+    Args:
+        option: ``paste_config``, ``app`` or ``factory``.
+        target: the path, absolute, or ``module:name``.
+        section: of the paste file, else empty.
+    """
+
+    option: str
+    target: str
+    section: str = ""
+
+    def __str__(self) -> str:
+        if self.section:
+            return f"{self.target}, section {self.section}"
+        return f"{self.option} {self.target}" if self.option == "factory" else self.target
+
+
+def source_of(settings: Settings) -> Source | None:
+    """Returns what a server's app is loaded from, None where nothing says it."""
+    if settings.paste_config:
+        return Source("paste_config", *split_config(settings.paste_config))
+    for option in ("app", "factory"):
+        if target := getattr(settings, option):
+            return Source(option, target)
+    return None
+
+
+def load_served(settings: Settings, global_conf: Mapping[str, str]) -> WSGIApplication:
+    """Returns the app of a server.
+
+    Args:
+        global_conf: as for ``load_app``; an app without a paste file has none.
+
+    Raises:
+        ConfigError: when it cannot be loaded, or nothing says what it is.
+    """
+    source = source_of(settings)
+    if source is None:
+        raise ConfigError(
+            "nothing says what is served: allowed is one of paste_config, app, factory"
+        )
+    if source.section:
+        return load_app(settings.paste_config, global_conf)
+    return _load_object(source.option, source.target)
+
+
+def _load_object(option: str, target: str) -> WSGIApplication:
+    """Finds or makes an app without a paste file.
+
+    Its module may be in the working directory, which is looked at last: a file there takes the place of no
+    module that is installed.
+    """
+    if (directory := os.getcwd()) not in sys.path:
+        sys.path.append(directory)
+    where = f"[wsgisrv] {option} = {target}"
+    try:
+        found = find_named(where, target)
+        app = found if option == "app" else found()
+    except ConfigError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{where}: {_what_failed(error)}") from error
+    if not callable(app):
+        raise ConfigError(f"{where}: it made {app!r}, which is not a WSGI callable")
+    return app  # type: ignore[no-any-return]
+
+
 def split_config(paste_config: str) -> tuple[str, str]:
     """Returns the absolute path and the section's name out of ``PATH[#NAME]``."""
     path, _, name = paste_config.partition("#")
     return os.path.abspath(path), name or "main"
 
 
-def check_readable(paste_config: str) -> None:
-    """Checks that the file is there, before anything is bound or forked for it.
+def check_readable(settings: Settings) -> None:
+    """Checks that a paste file is there, before anything is bound or forked for it.
 
     Raises:
         ConfigError: when it cannot be read.
     """
-    path, _ = split_config(paste_config)
-    try:
-        with open(path, "rb") as file:
-            file.read(1)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot read the paste file: {error.strerror}") from None
+    source = source_of(settings)
+    for path in _files_of(source.target) if source is not None and source.section else ():
+        try:
+            with open(path, "rb") as file:
+                file.read(1)
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot read the paste file: {error.strerror}") from None
+
+
+def _files_of(path: str) -> list[str]:
+    """Returns the files that a path means.
+
+    Raises:
+        ConfigError: for a directory that has none.
+    """
+    if not os.path.isdir(path):
+        return [path]
+    found = sorted(glob.glob(os.path.join(glob.escape(path), "*.ini")))
+    if not found:
+        raise ConfigError(f"{path}: there is no *.ini in the directory")
+    return found
 
 
 def load_app(paste_config: str, global_conf: Mapping[str, str]) -> WSGIApplication:
@@ -73,8 +166,6 @@ def load_app(paste_config: str, global_conf: Mapping[str, str]) -> WSGIApplicati
         raise
     except OSError as error:
         raise ConfigError(f"{path}: cannot read the paste file: {error.strerror}") from None
-    except (configparser.Error, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {_parse_failure(error)}") from None
     if not callable(app):
         raise ConfigError(f"{path}: [{name}] made {app!r}, which is not a WSGI callable")
     return app  # type: ignore[no-any-return]
@@ -85,7 +176,37 @@ class LocatedError(ConfigError):
 
 
 class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
-    """paste.deploy's loader of one file, which says where it failed."""
+    """paste.deploy's loader of one file, or of a directory of them, which says where it failed."""
+
+    def __init__(self, path: str) -> None:
+        self.filename = os.path.abspath(path)
+        is_directory = os.path.isdir(self.filename)
+        here = self.filename if is_directory else os.path.dirname(self.filename)
+        self._here = here
+        defaults = {"here": here, "__file__": self.filename}
+        self.parser = loadwsgi.NicerConfigParser(self.filename, defaults=defaults)
+        self.parser.optionxform = str
+        self._files: list[tuple[str, configparser.RawConfigParser]] = []
+        for name in _files_of(self.filename):
+            self._read(name)
+
+    def _read(self, name: str) -> None:
+        alone = configparser.RawConfigParser()
+        alone.optionxform = str  # type: ignore[assignment,method-assign]  # as paste's, keeps the case
+        try:
+            with open(name, encoding="utf-8") as file:
+                text = file.read()
+            alone.read_string(text, name)
+            self.parser.read_string(text, name)
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise LocatedError(f"{name}: {_parse_failure(error)}") from None
+        self._files.append((name, alone))
+
+    def _file_with(self, section: str, key: str) -> str:
+        """Returns the file whose word counts: the last one that has the key, else the section."""
+        having = [name for name, alone in self._files if alone.has_section(section)]
+        exactly = [name for name, alone in self._files if key and alone.has_option(section, key)]
+        return (exactly or having or [self.filename])[-1]
 
     def get_context(self, object_type: Any, name: Any = None, global_conf: Any = None) -> Any:
         if self.absolute_name(name):
@@ -109,8 +230,7 @@ class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
         if not name.lower().startswith("config:"):
             return super().get_context(object_type, name, global_conf)
         path, _, section = name.partition(":")[2].partition("#")
-        path = os.path.join(os.path.dirname(os.path.abspath(self.filename)), unquote(path))
-        loader = _Loader(path)
+        loader = _Loader(os.path.join(self._here, unquote(path)))
         loader.update_defaults(global_conf or {}, overwrite=False)
         return loader.get_context(object_type, section or "main", global_conf)
 
@@ -130,8 +250,8 @@ class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
         return f"{self.filename}: no section {wanted.format(name)} or the like; it has {has}"
 
     def _located(self, section: str, error: BaseException) -> LocatedError:
-        where = f"{self.filename}: [{section}]"
         key = next((key for key in _KEYS if self.parser.has_option(section, key)), None)
+        where = f"{self._file_with(section, key or '')}: [{section}]"
         if isinstance(error, configparser.InterpolationMissingOptionError):
             return LocatedError(f"{where} {error.option}: no value for %({error.reference})s")
         if isinstance(error, configparser.Error):

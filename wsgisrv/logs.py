@@ -32,7 +32,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 original_rlock = _thread.RLock
 """Makes a lock that belongs to a native thread, in a patched process, too."""
 _original_write = os.write
-_original_poll = select.poll
+# A process that eventlet has patched before has no poll; its main() is told so (wsgisrv.service).
+_original_poll = getattr(select, "poll", None)
 
 
 class LineFormatter(logging.Formatter):
@@ -163,6 +164,8 @@ def write_whole(fd: int, data: bytes) -> bool:
         try:
             data = data[_original_write(fd, data) :]
         except BlockingIOError:
+            if _original_poll is None:
+                return False
             poller = _original_poll()
             poller.register(fd, select.POLLOUT)
             if not poller.poll(_PATIENCE_MS):

@@ -109,11 +109,12 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 
 
-def operate(name: str, args: Sequence[str]) -> int:
+def operate(name: str, args: Sequence[str], program: str = "wsgisrv") -> int:
     """Runs one command of OPERATIONS.
 
     Args:
         args: behind the command's name.
+        program: whose command it is.
 
     Returns:
         0.
@@ -123,13 +124,7 @@ def operate(name: str, args: Sequence[str]) -> int:
         SystemExit: with code 0, after the help was printed.
     """
     operation = OPERATIONS[name]
-    parser = parser_of(name, operation.help)
-    operation.add(parser)
-    parser.add_argument("--json", action="store_true", help="answer with a JSON document")
-    parser.add_argument(
-        "--timeout", type=_seconds, metavar="SECONDS", help="wait no longer for the outcome"
-    )
-    found = vars(parser.parse_args(args))
+    found = vars(parser_of(name, program).parse_args(args))
     as_json, seconds = found.pop("json"), found.pop("timeout")
     path = find_socket(socket_option(found), os.environ)
     answer = ask(path, {"command": name, **found}, seconds=seconds)
@@ -137,19 +132,29 @@ def operate(name: str, args: Sequence[str]) -> int:
     return 0
 
 
-def parser_of(name: str, help: str) -> argparse.ArgumentParser:
+def parser_of(name: str, program: str = "wsgisrv") -> argparse.ArgumentParser:
+    """Returns what reads the command line of one command of OPERATIONS."""
+    operation = OPERATIONS[name]
+    parser = client_parser(f"{program} {name}", operation.help)
+    operation.add(parser)
+    parser.add_argument("--json", action="store_true", help="answer with a JSON document")
+    parser.add_argument(
+        "--timeout", type=_seconds, metavar="SECONDS", help="wait no longer for the outcome"
+    )
+    return parser
+
+
+def client_parser(prog: str, help: str) -> argparse.ArgumentParser:
     """Returns the parser of a command that speaks to a running service, with what says which one.
 
     Args:
         help: one line.
     """
-    parser = _Parser(
-        prog=f"wsgisrv {name}", description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False
-    )
+    parser = _Parser(prog=prog, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False)
     parser.add_argument("--control-socket", metavar="PATH", help="of the service")
-    for flag in ("--config-file", "--config-dir"):
+    for flag, metavar in (("--config-file", "PATH"), ("--config-dir", "DIR")):
         parser.add_argument(
-            flag, action="append", default=[], metavar="PATH", help="of the service's options"
+            flag, action="append", default=[], metavar=metavar, help="of the service's options"
         )
     return parser
 

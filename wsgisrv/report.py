@@ -10,6 +10,7 @@ _COLUMNS = (
     "id", "pid", "gen", "state", "age", "requests", "req/s", "running", "waiting", "threads", "conns",
     "lag", "rss", "last death",
 )  # fmt: skip
+_TASK_COLUMNS = ("name", "worker", "state", "runs", "failures", "last begun", "took")
 _HELPER_COLUMNS = ("id", "pid", "gen", "state", "age", "jobs", "this", "rss", "job")
 
 
@@ -38,7 +39,27 @@ def status_text(answer: Fields) -> str:
         for found in answer["workers"]
         if found["backdoor"]
     ]
-    return "\n".join([*head, "", *rows, *([""] if doors else []), *doors, *_helpers(answer)])
+    parts = [*_helpers(answer), *_tasks(answer)]
+    return "\n".join([*head, "", *rows, *([""] if doors else []), *doors, *parts])
+
+
+def _tasks(answer: Fields) -> list[str]:
+    """Returns a table of the tasks that run in one worker only, as ``_helpers`` does."""
+    if not answer["tasks"]:
+        return []
+    rows = [
+        [
+            task["name"],
+            str(task["worker"] or "-"),
+            "running" if task["running"] else "waiting",
+            str(task["runs"]),
+            str(task["failures"]),
+            "-" if task["last"] is None else f"{duration(task['last'])} ago",
+            f"{task['seconds']:.3f} s",
+        ]
+        for task in answer["tasks"]
+    ]
+    return ["", "tasks in one worker", *table(_TASK_COLUMNS, rows)]
 
 
 def _helpers(answer: Fields) -> list[str]:

@@ -93,6 +93,9 @@ class Word(enum.IntEnum):
     JOBS = 71  # that were answered
     JOBS_LOST = 72  # whose helper died or was killed for their time
     JOBS_REFUSED = 73  # since too many waited
+    TASKS_RUNNING = 74  # of the service's own (wsgisrv.worker.tasks), now
+    TASK_RUNS = 75  # ended
+    TASK_FAILURES = 76  # of them, those that raised
 
 
 class Real(enum.IntEnum):

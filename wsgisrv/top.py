@@ -22,7 +22,7 @@ from wsgisrv.control import Fields
 from wsgisrv.control_client import ask, find_socket
 from wsgisrv.errors import UnavailableError, UsageError
 from wsgisrv.figures import quantile
-from wsgisrv.operate import parser_of, socket_option
+from wsgisrv.operate import client_parser, socket_option
 from wsgisrv.report import duration
 
 EVERY = 1.0
@@ -101,7 +101,7 @@ def run_top(args: Sequence[str]) -> int:
         WsgisrvError: for whatever else is wrong.
         SystemExit: with code 0, after the help was printed.
     """
-    parser = parser_of("top", "show the service live in this terminal; q quits")
+    parser = client_parser("wsgisrv top", "show the service live in this terminal; q quits")
     found = vars(parser.parse_args(args))
     option = socket_option(found)
     path = find_socket(option, os.environ)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from oslo_config import cfg
 
 AUTH_STRATEGY = "noauth2"
 """What such a service keeps in its own configuration file."""
@@ -70,6 +73,13 @@ def make_app(greeting: str = "hello", **others: str) -> WSGIApplication:
         return [f"{greeting} {sorted(others)}".encode()]
 
     return app
+
+
+def make_guarded(users: str) -> WSGIApplication:
+    """As a service that reads its own options, of which oslo.middleware's basic_auth asks one."""
+    importlib.import_module("oslo_middleware.basic_auth")  # declares it
+    cfg.CONF.set_override("http_basic_auth_user_file", users, group="oslo_middleware")
+    return application
 
 
 class Holder:

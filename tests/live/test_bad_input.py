@@ -55,7 +55,10 @@ def refused(
         ),
         (["--nonsense"], "unrecognized arguments: --nonsense; see wsgisrv serve --help"),
         (["--workers"], "argument --workers: expected one argument; see wsgisrv serve --help"),
-        ([], "nothing to serve: name a paste file, as in: wsgisrv serve api-paste.ini"),
+        (
+            [],
+            "nothing to serve: name a paste file, as in: wsgisrv serve api-paste.ini, or --app module:name",
+        ),
     ],
 )
 def test_a_wrong_option_is_usage(args: list[str], line: str, tmp_path: Path) -> None:
@@ -134,13 +137,15 @@ def test_a_wrong_paste_file_names_file_section_and_key(
     assert code == 78
 
 
-def test_a_paste_file_that_is_not_there_or_is_a_directory(tmp_path: Path) -> None:
+def test_a_paste_file_that_is_not_there_or_a_directory_without_one(tmp_path: Path) -> None:
     code, line = refused(tmp_path, "nosuch.ini")
     assert (code, line) == (
         78, f"{tmp_path}/nosuch.ini: cannot read the paste file: No such file or directory",
     )  # fmt: skip
-    code, line = refused(tmp_path, str(tmp_path))
-    assert (code, line) == (78, f"{tmp_path}: cannot read the paste file: Is a directory")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    code, line = refused(tmp_path, str(empty))
+    assert (code, line) == (78, f"{empty}: there is no *.ini in the directory")
 
 
 def test_a_wrong_value_in_a_configuration_file_names_file_section_and_key(tmp_path: Path) -> None:
@@ -167,6 +172,21 @@ def test_a_configuration_file_that_is_missing_or_no_ini_file(tmp_path: Path) -> 
     code, line = refused(tmp_path, ini, "--config-file", str(conf))
     assert code == 78
     assert f"{conf}:1" in line
+
+
+def test_what_the_system_does_not_have_is_told_with_file_and_section(tmp_path: Path) -> None:
+    conf, ini = tmp_path / "wsgisrv.conf", str(tmp_path / "api-paste.ini")
+    for keys, exit_code, what in (
+        ("bind = nonsense", 78, "bind = nonsense: an address is host:port"),
+        ("tls_certificate = /nosuch.pem", 78, "tls_certificate = /nosuch.pem: No such file"),
+        ("user = nosuch", 78, "user = nosuch: there is no such user"),
+        ("access_log_format = %(nosuch)s", 78, "access_log_format = %(nosuch)s: "),
+    ):
+        conf.write_text(f"[wsgisrv]\nworkers = 1\n{keys}\n")
+        bind = () if "bind" in keys else ("--bind", "127.0.0.1:0")
+        code, line = refused(tmp_path, ini, "--config-file", str(conf), *bind)
+        assert code == exit_code
+        assert line.startswith(f"{conf}: [wsgisrv] {what}")
 
 
 @pytest.mark.parametrize(
@@ -247,7 +267,7 @@ def test_an_unknown_command_names_those_that_there_are() -> None:
     )
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith("wsgisrv: no command 'srve'; there are serve, check, demo, routes,")
+    assert line.startswith("wsgisrv: no command 'srve'; there are serve, check, config, demo,")
 
 
 def test_help_and_version_answer_on_stdout() -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.control import wsgisrv
-from tests.support.server import run
+from tests.support.server import ROOT, run
 
 PASTE = "[app:main]\npaste.app_factory = tests.apps.{}:factory\napp = hello\n"
 
@@ -98,6 +100,47 @@ def test_options_that_cannot_be_read_are_one_line(args: list[str], code: int, te
     assert (done.returncode, done.stdout) == (code, "")
     (line,) = done.stderr.splitlines()
     assert text in line
+
+
+def test_an_app_without_a_paste_file_is_loaded_and_named() -> None:
+    for flag, target in (
+        ("--app", "tests.apps.service:application"), ("--factory", "tests.apps.service:make_app"),
+    ):  # fmt: skip
+        done = wsgisrv("check", flag, target, "--bind", "127.0.0.1:0")
+        assert done.returncode == 0, done.stdout
+        assert f"{target}, loaded in " in done.stdout.splitlines()[0]
+
+
+def test_a_socket_of_systemds_is_expected_or_else_looked_for(ini: str) -> None:
+    args = [ini, "--bind", "fd://api"]
+    assert checked(*args)["addresses"] == [
+        {"address": "fd://api", "state": "systemd hands it over", "owner": ""}
+    ]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        for name, code, text in (
+            ("api", 0, "address: fd://3, free"),
+            ("other", 78, "the name of a socket from systemd: other;"),
+        ):  # fmt: skip
+            script = (
+                f"import os; os.dup2({listener.fileno()}, 3); os.environ.update(LISTEN_PID=str(os.getpid()),"
+                f" LISTEN_FDS='1', LISTEN_FDNAMES='{name}'); from wsgisrv.cli import main;"
+                f" raise SystemExit(main({['check', *args]!r}))"
+            )
+            done = subprocess.run(
+                [sys.executable, "-c", script], pass_fds=[listener.fileno()], cwd=ROOT,
+                capture_output=True, text=True, timeout=60, check=False,
+            )  # fmt: skip
+            assert (done.returncode, done.stderr) == (code, "")
+            assert text in done.stdout
+
+
+def test_what_is_wrong_in_a_file_is_said_with_its_place(ini: str, tmp_path: Path) -> None:
+    conf = tmp_path / "wsgisrv.conf"
+    conf.write_text("[wsgisrv]\nbind = nonsense\ntls_certificate = /nosuch\nwokers = 1\n")
+    found = checked(ini, "--config-file", str(conf), code=78)
+    places = sorted(problem["text"].partition(" = ")[0] for problem in found["problems"])
+    assert places == [f"{conf}: [wsgisrv] bind", f"{conf}: [wsgisrv] tls_certificate"]
+    assert found["warnings"] == [f"{conf}: [wsgisrv] wokers: no such option; did you mean workers?"]
 
 
 def test_an_app_that_never_loads_is_given_up_at_boot_timeout(ini: str, tmp_path: Path) -> None:

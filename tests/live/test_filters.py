@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
 import json
@@ -9,6 +10,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import bcrypt
 import pytest
 
 from tests.support.server import Server, run
@@ -53,9 +55,9 @@ root = %(here)s/files
 
 
 @contextlib.contextmanager
-def serving(directory: Path, **options: str) -> Iterator[Server]:
+def serving(directory: Path, text: str = INI, **options: str) -> Iterator[Server]:
     ini = directory / "api-paste.ini"
-    ini.write_text(INI)
+    ini.write_text(text)
     (directory / "files").mkdir()
     (directory / "files" / "a.txt").write_text("a file" * 20_000)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -123,3 +125,46 @@ def test_a_response_that_fails_on_its_way_is_broken_off(tmp_path: Path) -> None:
         with pytest.raises(ConnectionResetError):
             client.get("/half")
         server.wait_line(r"ERROR wsgisrv\.app: req-\S+ GET '/half' broke off: RuntimeError")
+
+
+OSLOS = """
+[pipeline:main]
+pipeline = cors basic_auth service
+
+[filter:cors]
+use = egg:oslo.middleware#cors
+allowed_origin = http://ui.example.com
+allow_methods = GET,DELETE
+
+[filter:basic_auth]
+use = egg:oslo.middleware#basic_auth
+
+[app:service]
+use = egg:wsgisrv#app
+factory = tests.apps.service:make_guarded
+users = %(here)s/users
+"""
+
+
+def test_cors_and_basic_auth_of_oslo_middleware_work_in_a_worker(tmp_path: Path) -> None:
+    users = tmp_path / "users"
+    users.write_bytes(b"ann:" + bcrypt.hashpw(b"secret", bcrypt.gensalt(4)))
+    login = "Authorization: Basic " + base64.b64encode(b"ann:secret").decode()
+    wrong = "Authorization: Basic " + base64.b64encode(b"ann:wrong").decode()
+    origin = "Origin: http://ui.example.com"
+    with serving(tmp_path, OSLOS) as server, server.connect() as client:
+        preflight = client.get(
+            "/", origin, "Access-Control-Request-Method: DELETE", method="OPTIONS"
+        )
+        assert preflight.status == 200
+        assert preflight["access-control-allow-origin"] == "http://ui.example.com"
+        assert "DELETE" in preflight["access-control-allow-methods"]
+        for refused in (client.get("/", origin), client.get("/", origin, wrong)):
+            assert refused.status == 401
+            # A page may read why it was refused.
+            assert refused["access-control-allow-origin"] == "http://ui.example.com"
+        let_in = client.get("/", login, origin)
+        assert let_in.status == 200
+        assert let_in.json()["environ"]["HTTP_X_USER_NAME"] == "ann"
+        other = client.get("/", login, "Origin: http://evil.example.com")
+        assert "access-control-allow-origin" not in other

@@ -115,3 +115,75 @@ def test_an_error_in_an_included_file_names_that_file(tmp_path: Path) -> None:
         ConfigError, match=rf"^{tmp_path}/other\.ini: \[app:main\] paste\.app_factory"
     ):
         answer(tmp_path, "[app:main]\nuse = config:other.ini\n")
+
+
+def directory_of(path: Path, **files: str) -> Path:
+    directory = path / "paste.d"
+    directory.mkdir()
+    for name, text in files.items():
+        (directory / f"{name}.ini").write_text(text.replace("@", HERE))
+    return directory
+
+
+def asked(app: Any) -> str:
+    environ: dict[str, Any] = {}
+    setup_testing_defaults(environ)
+    environ["SCRIPT_NAME"] = ""
+    return b"".join(app(environ, lambda *_: bytes)).decode()
+
+
+def test_a_directory_is_one_paste_file_in_which_later_files_change_earlier_ones(
+    tmp_path: Path,
+) -> None:
+    directory = directory_of(
+        tmp_path,
+        a="[DEFAULT]\nx = a\n[pipeline:main]\npipeline = app\n",
+        b="[app:app]\npaste.app_factory = @:show_factory\nKey = %(here)s/%(x)s\n",
+        c="[DEFAULT]\nx = c\n[pipeline:main]\npipeline = one app\n"
+        "[filter:one]\npaste.filter_factory = @:wrap_factory\nname = 1\n",
+    )
+    (directory / ".hidden.ini").write_text("junk")
+    (directory / "a.ini.orig").write_text("junk")
+    said = asked(load_app(str(directory), {}))
+    assert said.startswith("1[")
+    assert f"('Key', '{directory}/c')" in said
+    assert f"('__file__', '{directory}')" in said
+    assert "('Key'" in asked(load_app(f"{directory}#app", {}))
+
+
+def test_a_directory_may_be_included_and_include(tmp_path: Path) -> None:
+    directory_of(tmp_path, a="[app:main]\nuse = config:../other.ini\n", b="[DEFAULT]\nx = 1\n")
+    (tmp_path / "other.ini").write_text(APP.replace("@", HERE) + "b = other\n")
+    said = answer(tmp_path, "[app:main]\nuse = config:paste.d\nc = more\n")
+    assert "('b', 'other')" in said
+    assert "('c', 'more')" in said
+    assert "('x', '1')" in said
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "{0}: there is no *.ini in the directory"),
+        ({"a": APP, "b": "junk\n"}, "{0}/b.ini: line 1 is no section, no key = value"),
+        ({"a": APP, "b": APP + APP}, "{0}/b.ini: "),
+        (
+            {"a": APP, "b": "[app:main]\npaste.app_factory = nosuch:f\n"},
+            "{0}/b.ini: [app:main] paste.app_factory = nosuch:f: ModuleNotFoundError",
+        ),
+        (
+            {"a": APP.replace("@:show", "nosuch:show"), "b": "[app:main]\nc = 1\n"},
+            "{0}/a.ini: [app:main] paste.app_factory = nosuch:show_factory: ModuleNotFoundError",
+        ),
+        (
+            {"a": "[pipeline:main]\npipeline = f app\n", "b": APP.replace("main", "app")},
+            "{0}: no section [filter:f] or the like; it has [pipeline:main], [app:app]",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_directory_is_told_with_its_file(
+    files: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    directory = directory_of(tmp_path, **files)
+    with pytest.raises(ConfigError) as caught:
+        load_app(str(directory), {})
+    assert str(caught.value).startswith(said.format(directory))

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from wsgisrv.config import Settings
+from wsgisrv.declared_options import list_opts
 from wsgisrv.errors import ConfigError, UsageError
-from wsgisrv.options import Loaded, list_opts, load
+from wsgisrv.options import Loaded, load
 
 
 @pytest.fixture(autouse=True)
@@ -37,24 +38,6 @@ def test_every_field_is_an_option_with_help() -> None:
     assert group == "wsgisrv"
     assert [opt.dest for opt in opts] == [field.name for field in dataclasses.fields(Settings)]
     assert all(opt.help and opt.help.endswith(".") for opt in opts)
-
-
-def test_the_command_line_wins_over_environment_over_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = conf(tmp_path, "workers = 1\nbacklog = 1\npool_size = 1\nhub = poll\n")
-    second = conf(tmp_path, "backlog = 2\npool_size = 2\nhub = selects\n", "b.conf")
-    monkeypatch.setenv("OS_WSGISRV__POOL_SIZE", "3")
-    monkeypatch.setenv("OS_WSGISRV__HUB", "asyncio")
-    found = loaded("--hub", "epolls", "--config-file", first, "--config-file", second)
-    settings = found.settings
-    assert (settings.workers, settings.backlog, settings.pool_size, settings.hub) == (
-        1,
-        2,
-        3,
-        "epolls",
-    )
-    assert found.given == {"workers", "backlog", "pool_size", "hub"}
 
 
 def test_addresses_add_up_wherever_they_stand(

@@ -114,6 +114,15 @@ def test_the_table_has_every_route_behind_maps_and_filters(ini: Path) -> None:
     assert "noise on stdout" in answer.stderr
 
 
+def test_an_app_without_a_paste_file_is_taken_by_its_name(ini: Path) -> None:
+    text = APP + "\ndef make(): return app_factory({})\n"
+    (ini.parent / "routed_app.py").write_text(text + "\nroot = make()\n")
+    for args in (("--app", "routed_app:root"), ("--factory", "routed_app:make")):
+        answer = routes(ini, *args)
+        assert answer.returncode == 0, answer.stderr
+        assert "/things/{id}" in answer.stdout
+
+
 def test_json_has_the_place_of_each_declaration_too(ini: Path) -> None:
     rows: list[dict[str, Any]] = json.loads(routes(ini, f"{ini}#piped", "--json").stdout)["routes"]
     assert [row["path"] for row in rows][:1] == ["/things/{id}"]
@@ -124,7 +133,9 @@ def test_json_has_the_place_of_each_declaration_too(ini: Path) -> None:
     ("arguments", "code", "problem"),
     [
         (["{ini}#fails"], 78, "[app:fails]"),
-        (["{ini}#dies"], 70, "ended with 7"),
+        (["{ini}#dies"], 70, "without a word"),
+        (["--app", "routed_app:nothing"], 78, "routed_app has no nothing"),
+        (["--app", "routed_app:API", "{ini}"], 2, "one says what is served"),
         (["{ini}#nothing"], 78, "no section"),
         (["/nowhere.ini"], 78, "cannot read the paste file"),
         ([], 2, "no app"),

@@ -41,7 +41,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         " machine; the ratio of the first server to each other one, paired per round, is what holds.",
         epilog="Servers: "
         + ", ".join(servers.SERVERS)
-        + ". Instead of servers "
+        + ". wsgisrv is the compiled package, interpreted the same one as it is. Instead of servers "
         + ", ".join(DATABASES)
         + ' compare MySQL drivers, and "tools/bench filters" measures filters.',
     )

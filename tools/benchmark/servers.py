@@ -23,6 +23,9 @@ HOST = "127.0.0.1"
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
 TOOLS = Path(__file__).resolve().parent.parent
+CHECKOUT = TOOLS.parent
+COMPILED = Path(os.environ.get("BENCH_COMPILED", CHECKOUT))
+"""A copy of the checkout in which the package is compiled, or the checkout where it cannot be."""
 PASTE = "[app:main]\npaste.app_factory = benchmark.apps:app_factory\n"
 API_PASTE = "[app:main]\npaste.app_factory = benchmark.api_apps:api_factory\n"
 OPEN_CONNECTIONS = 20_000
@@ -70,7 +73,11 @@ def wsgisrv(setup: Setup) -> Command:
     ]
     if setup.scenario.beside:
         options += ["--cpu-workers", "1", "--blocking-threads", "50", "--blocked-warning", "0"]
-    return [str(setup.bin / "wsgisrv"), "serve", str(paste), *options]
+    return [str(setup.bin / "python"), "-m", "wsgisrv", "serve", str(paste), *options]
+
+
+def interpreted(setup: Setup) -> Command | None:
+    return wsgisrv(setup) if COMPILED != CHECKOUT else None
 
 
 def eventlet(setup: Setup) -> Command | None:
@@ -116,6 +123,7 @@ def granian(setup: Setup) -> Command:
 
 SERVERS: dict[str, Callable[[Setup], Command | None]] = {
     "wsgisrv": wsgisrv,
+    "interpreted": interpreted,
     "eventlet": eventlet,
     "gunicorn": gunicorn,
     "waitress": waitress,
@@ -159,24 +167,29 @@ def running(
     log = directory / "access.log" if scenario.access_log else None
     setup = Setup(programs, free_port(), directory, scenario, log)
     command = SERVERS[name](setup)
-    if command is None or (scenario.beside and name != "wsgisrv"):
+    if command is None or (scenario.beside and name not in ("wsgisrv", "interpreted")):
         yield None
         return
-    with serving(command, f"http://{setup.address}{scenario.path}", directory, cores) as process:
+    url = f"http://{setup.address}{scenario.path}"
+    package = CHECKOUT if name == "interpreted" else COMPILED
+    with serving(command, url, directory, cores, package) as process:
         yield Running(name, f"http://{setup.address}{scenario.path}", setup.port, process.pid)
 
 
 @contextlib.contextmanager
 def serving(
-    command: Command, url: str, directory: Path, cores: set[int]
+    command: Command, url: str, directory: Path, cores: set[int], package: Path = COMPILED
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Runs a command on the given cores, once ``url`` is answered, until the block ends.
+
+    Args:
+        package: the directory that wsgisrv is imported from.
 
     Raises:
         StartError: when it does not come up.
     """
     with (directory / "output").open("wb") as output:
-        process = _start(command, output.fileno(), directory, cores)
+        process = _start(command, output.fileno(), directory, cores, package)
     try:
         _wait_answer(process, url, directory / "output")
         yield process
@@ -185,7 +198,7 @@ def serving(
 
 
 def _start(
-    command: Command, output: int, directory: Path, cores: set[int]
+    command: Command, output: int, directory: Path, cores: set[int], package: Path
 ) -> subprocess.Popen[bytes]:
     ours = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)  # inherited, also by what the server forks
@@ -193,7 +206,7 @@ def _start(
         return subprocess.Popen(
             command,
             cwd=directory,
-            env=os.environ | {"PYTHONPATH": str(TOOLS)},
+            env=os.environ | {"PYTHONPATH": f"{package}:{TOOLS}"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -7,36 +7,32 @@ loaded as a worker loads it, in a child of its own.
 
 from __future__ import annotations
 
-import dataclasses
 import json
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oslo_config import cfg
 
 from wsgisrv import logs
-from wsgisrv.check.addresses import check_addresses
-from wsgisrv.check.app import check_app
+from wsgisrv.app_child import LoadedApp, ask_app
+from wsgisrv.check.addresses import check_addresses, is_named
 from wsgisrv.check.report import check_text
 from wsgisrv.config import Settings
-from wsgisrv.deploy import check_readable, split_config
-from wsgisrv.errors import UsageError, WsgisrvError, first_line
+from wsgisrv.deploy import check_readable, source_of
+from wsgisrv.errors import ConfigError, WsgisrvError, first_line
 from wsgisrv.layout import Layout, ServerSettings
 from wsgisrv.master.admin_listener import check_admin
 from wsgisrv.master.cpus import usable_cpus
-from wsgisrv.options import load
+from wsgisrv.master.listeners import inherited_listeners
+from wsgisrv.options import PASTE_INI, Loaded, load
+from wsgisrv.served import Inherited, check_apps, layout_of
 from wsgisrv.tls import TlsFiles
 
 Problems = list[dict[str, Any]]
 
-_OWN = [
-    cfg.StrOpt(
-        "paste_ini",
-        positional=True,
-        required=False,
-        metavar="PASTE_INI[#APP]",
-        help="Paste file to check and the section in it, main by default.",
-    ),
+OWN = [
+    PASTE_INI,
     cfg.BoolOpt(
         "imports",
         default=False,
@@ -61,33 +57,54 @@ def run_check(args: Sequence[str]) -> int:
     found = load(
         args,
         prog="wsgisrv check",
-        usage="wsgisrv check [PASTE_INI[#APP]] [--imports] [--json] [options]",
+        usage="wsgisrv check [PASTE_INI[#APP] | --app MODULE:NAME] [--imports] [--json] [options]",
         description="Check configuration, TLS files, addresses and app as 'wsgisrv serve' would use them.",
-        own=_OWN,
+        own=OWN,
     )
-    settings = found.settings
-    if found.extra["paste_ini"]:
-        settings = dataclasses.replace(settings, paste_config=found.extra["paste_ini"])
-    layout = Layout.of(settings, found.sections) if found.sections else Layout.single(settings)
-    for server in layout.servers:
-        if not server.settings.paste_config:
-            what = f" for {server.name}" if server.name else ""
-            raise UsageError(
-                f"nothing to check{what}: name a paste file, as in: wsgisrv check api-paste.ini"
-            )
-    logs.setup(settings.log_level)
-    answer = examine(layout, with_imports=found.extra["imports"])
+    return check_found(found, with_imports=found.extra["imports"], as_json=found.extra["json"])
+
+
+def check_found(found: Loaded, *, with_imports: bool, as_json: bool) -> int:
+    """Checks a configuration, and prints what there is to say.
+
+    Returns:
+        As ``run_check``.
+
+    Raises:
+        UsageError: when it names no app.
+    """
+    problems: Problems = []
+    layout = _layout(found, inherited_listeners(os.environ), problems)
+    check_apps(layout, "check")
+    logs.setup(found.settings.log_level)
+    answer = examine(layout, problems, with_imports=with_imports)
+    for problem in problems:
+        problem["text"] = found.places.located(problem["text"], found.settings.servers)
     answer["warnings"] = list(found.warnings)
-    print(json.dumps(answer) if found.extra["json"] else check_text(answer))
+    print(json.dumps(answer) if as_json else check_text(answer))
     return int(answer["exit_code"])
 
 
-def examine(layout: Layout, *, with_imports: bool) -> dict[str, Any]:
-    """Returns what would run and what is wrong with it, as plain values.
+def _layout(found: Loaded, inherited: Inherited, problems: Problems) -> Layout:
+    """Returns the layout. A socket that systemd names is there when the service starts, if not here: where no
+    socket is handed over, each name counts as one that will be.
+    """
+    if inherited:
+        try:
+            return layout_of(found, inherited)
+        except ConfigError as error:
+            note(problems, error)
+    binds = [found.settings.bind, *(section.get("bind", ()) for section in found.sections.values())]
+    named = {address for bind in binds for address in bind if is_named(address)}
+    expected = [(address, address.removeprefix("fd://")) for address in sorted(named)]
+    return layout_of(found, [*inherited, *expected])
+
+
+def examine(layout: Layout, problems: Problems, *, with_imports: bool) -> dict[str, Any]:
+    """Returns what would run and what is wrong with it, as plain values, and adds that to ``problems``.
 
     What is known of one server stands with the rest, that of servers with names in a list, ``servers``.
     """
-    problems: Problems = []
     try:
         check_admin(layout.settings)
     except WsgisrvError as error:
@@ -109,13 +126,13 @@ def _examine_server(
     server: ServerSettings, problems: Problems, *, with_imports: bool
 ) -> dict[str, Any]:
     settings, own = server.settings, Problems()
-    path, section = split_config(settings.paste_config)
+    source = source_of(settings)
     tls = _tls(settings, own)
     addresses = check_addresses(settings, own)
     app: Mapping[str, Any] = {}
     try:
-        check_readable(settings.paste_config)
-        app = check_app(settings, with_imports=with_imports)
+        check_readable(settings)
+        app = ask_app(settings, lambda loaded: _describe(loaded, with_imports))
     except WsgisrvError as error:
         note(own, error)
     label = f"{server.name}: " if server.name else ""
@@ -123,11 +140,23 @@ def _examine_server(
     named = {"name": server.name} if server.name else {}
     return {
         **named,
-        "paste_config": path,
-        "section": section,
+        "source": str(source),
         "app": dict(app),
         "addresses": addresses,
         "tls": tls,
+    }
+
+
+def _describe(loaded: LoadedApp, with_imports: bool) -> dict[str, Any]:
+    """Runs in: a child, where the app was loaded."""
+    from wsgisrv.check.imports import find_blocking
+
+    kind = type(loaded.app)
+    return {
+        "hub": loaded.hub,
+        "seconds": round(loaded.seconds, 3),
+        "app": f"{kind.__module__}.{kind.__qualname__}",
+        "imports": find_blocking() if with_imports else None,
     }
 
 

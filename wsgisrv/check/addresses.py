@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,18 @@ from wsgisrv.config import Settings
 from wsgisrv.errors import AddressInUseError, ConfigError, WsgisrvError, first_line
 from wsgisrv.master.try_bind import try_bind
 
+_SOCKET_NAME = re.compile(r"(?!\d+$)[!-9;-~]{1,255}")  # sd_listen_fds_with_names(3): no colon
 _LISTENS = "0A"
 _LISTENING_FLAG = 0x10000
 
 
 def check_addresses(settings: Settings, problems: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """Returns each address with its state: free, in use (and by whom), or wrong."""
+    """Returns each address with its state: free, in use (and by whom), handed over by systemd, or wrong."""
     found = []
     for index, address in enumerate(settings.bind):
+        if is_named(address):
+            found.append({"address": address, "state": "systemd hands it over", "owner": ""})
+            continue
         state, owner = "free", ""
         try:
             if address in settings.bind[:index]:
@@ -43,6 +48,12 @@ def check_addresses(settings: Settings, problems: list[dict[str, Any]]) -> list[
             problems.append({"text": first_line(error), "exit_code": error.exit_code})
         found.append({"address": address, "state": state, "owner": owner})
     return found
+
+
+def is_named(address: str) -> bool:
+    """Whether it is a socket of systemd's by its FileDescriptorName=."""
+    name = address.removeprefix("fd://")
+    return name != address and _SOCKET_NAME.fullmatch(name) is not None
 
 
 def owner_of(address: str) -> str:

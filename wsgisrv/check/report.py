@@ -15,7 +15,7 @@ def _lines(answer: dict[str, Any]) -> Iterator[str]:
     helpers = f", {answer['cpu_workers']} helper processes" if answer["cpu_workers"] else ""
     for server in answer.get("servers", [answer]):
         app = server["app"]
-        yield f"app: {server['paste_config']}, section {server['section']}" + (
+        yield f"app: {server['source']}" + (
             f", loaded in {app['seconds']:.2f} s on hub {app['hub']}" if app else ""
         )
         if server is answer:

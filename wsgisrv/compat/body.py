@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from eventlet import wsgi as eventlet_wsgi
-
+from wsgisrv.compat.errors import ChunkReadError, InputTimeoutError
 from wsgisrv.compat.held_socket import HeldSocket
 from wsgisrv.compat.response import capitalized
 from wsgisrv.http1.writer import check_head
@@ -21,14 +20,6 @@ from wsgisrv.worker.errors import BodyError, MalformedBodyError
 if TYPE_CHECKING:
     from wsgisrv.compat.exchange import EmbeddedExchange
     from wsgisrv.worker.connection import Connection
-
-
-class ChunkReadError(MalformedBodyError, eventlet_wsgi.ChunkReadError):  # type: ignore[misc]
-    """Raised by a read of a malformed body; is eventlet's error of that name, too."""
-
-
-class InputTimeoutError(BodyError, TimeoutError):
-    """Raised by a read that took too long, as eventlet's raises socket.timeout."""
 
 
 class Input(BodyInput):

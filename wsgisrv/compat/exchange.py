@@ -19,7 +19,7 @@ from wsgisrv.compat.response import Gathered, Whole, as_headers, without_connect
 from wsgisrv.http1.head import RequestHead
 from wsgisrv.http1.writer import ResponseError, closing_response
 from wsgisrv.worker.file_wrapper import FileWrapper
-from wsgisrv.worker.gateway import Exchange, ExcInfo
+from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.upgrade import UpgradedConnection
 
 if TYPE_CHECKING:
@@ -34,10 +34,16 @@ class EmbeddedExchange(Exchange):
     head: of the request.
     """
 
-    __slots__ = ("_environ_given", "_traceback", "embedded", "has_begun", "is_idle")
+    __slots__ = (
+        "_environ_given",
+        "_raw_headers_of",
+        "_traceback",
+        "embedded",
+        "has_begun",
+        "is_idle",
+    )
 
     input_type = Input
-    connection: EmbeddedConnection
 
     def __init__(self, connection: EmbeddedConnection, head: RequestHead) -> None:
         self.embedded = connection.embedded
@@ -45,6 +51,7 @@ class EmbeddedExchange(Exchange):
             head = _as_http10(head)
         super().__init__(connection, head)
         self.has_begun = False
+        self._raw_headers_of = connection.raw_headers
         self._environ_given: dict[str, Any] = {}
         self._traceback = ""
         self.is_idle = False
@@ -70,7 +77,7 @@ class EmbeddedExchange(Exchange):
         environ["eventlet.set_idle"] = self.set_idle
         environ["eventlet.posthooks"] = []
         environ["RAW_PATH_INFO"] = self.head.path
-        environ["headers_raw"] = self.connection.raw_headers(self.head)
+        environ["headers_raw"] = self._raw_headers_of(self.head)
         environ.setdefault("CONTENT_TYPE", "text/plain")
         self._environ_given = environ
         return environ
@@ -110,9 +117,9 @@ class EmbeddedExchange(Exchange):
 
     def start_response(
         self,
-        status: str,
-        headers: Iterable[tuple[Any, Any]],
-        exc_info: ExcInfo | None = None,
+        status: Any,
+        headers: Any,
+        exc_info: Any = None,
     ) -> Any:
         """PEP 3333, "The start_response() Callable", lenient as eventlet's.
 
@@ -125,7 +132,7 @@ class EmbeddedExchange(Exchange):
         self._keep = self._keep and not asks_to_close
         return super().start_response(status, given, exc_info)
 
-    def _answer(self, result: Iterable[bytes]) -> None:
+    def _answer(self, result: Iterable[Any]) -> None:
         if isinstance(result, FileWrapper) or (type(result) is list and _is_bytes(result)):
             super()._answer(result)
         elif hasattr(result, "__len__"):
@@ -137,7 +144,7 @@ class EmbeddedExchange(Exchange):
         default = self.embedded.options.minimum_chunk_size
         return int(self._environ_given.get("eventlet.minimum_write_chunk_size", default))
 
-    def _answer_whole(self, pieces: list[bytes] | tuple[bytes, ...]) -> None:
+    def _answer_whole(self, pieces: list[Any] | tuple[Any, ...]) -> None:
         if self._was_handled():
             self._keep = False
         else:

@@ -16,7 +16,7 @@ from wsgiref.types import WSGIApplication
 from eventlet import hubs
 from eventlet import wsgi as eventlet_wsgi
 
-from wsgisrv.compat.body import ChunkReadError
+from wsgisrv.compat.errors import ChunkReadError
 from wsgisrv.compat.log import Log
 from wsgisrv.compat.options import DEFAULT_LOG_FORMAT, Options
 from wsgisrv.compat.server import EmbeddedServer

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import http
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from wsgisrv.http1 import grammar
 
@@ -67,7 +67,7 @@ class Statuses(dict[str, tuple[int, str]]):
     number.
     """
 
-    def __missing__(self, status: str) -> tuple[int, str]:
+    def __missing__(self, status: Any) -> tuple[int, str]:
         if not isinstance(status, str) or not grammar.STATUS.fullmatch(status):
             raise ResponseError(f"status {status!r} is not a three-digit code and a reason")
         # RFC 9112 4: the blank behind the code stands there without a reason, too.
@@ -84,7 +84,7 @@ class ResponseNames(dict[str, _Kind]):
     Remembers at most _MOST_NAMES of them: an app that makes names up must not make this grow.
     """
 
-    def __missing__(self, name: str) -> _Kind:
+    def __missing__(self, name: Any) -> _Kind:
         if not isinstance(name, str):
             raise ResponseError(f"header name {name!r} is not a str")
         kind = _Kind.INVALID
@@ -142,8 +142,8 @@ class ResponseMemo:
             self.lines[name, value] = line
 
 
-def check_head(status: str, headers: Iterable[tuple[str, str]], memo: ResponseMemo) -> ResponseHead:
-    """Checks what an app gave to start_response.
+def check_head(status: Any, headers: Iterable[Any], memo: ResponseMemo) -> ResponseHead:
+    """Checks what an app gave to start_response: a str and tuples of two, if it is right.
 
     Raises:
         ResponseError: for a status that is none, a name that is no token, a value with a control

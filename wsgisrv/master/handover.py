@@ -38,6 +38,7 @@ class Handover:
         inherited: addresses that came from systemd, with their names.
         is_detached: whether the service is a daemon already.
         line: where the new master writes its pid for a stand-in (wsgisrv.master.stand_in); -1 for none.
+        tasks: the board of the service's tasks (wsgisrv.task_board); -1 for none.
     """
 
     to: int
@@ -49,12 +50,13 @@ class Handover:
     inherited: list[tuple[str, str]]
     is_detached: bool
     line: int
+    tasks: int = -1
 
     def descriptors(self) -> list[int]:
         """Returns what the new master must inherit, beside the standard streams."""
         sockets = [*self.listeners, *([self.control] if self.control else [])]
-        line = [self.line] if self.line >= 0 else []
-        return [self.channel, self.stderr, *line, *(int(each["fd"]) for each in sockets)]
+        others = [fd for fd in (self.line, self.tasks) if fd >= 0]
+        return [self.channel, self.stderr, *others, *(int(each["fd"]) for each in sockets)]
 
 
 def describe(listener: Listener) -> dict[str, Any]:
@@ -77,6 +79,7 @@ class Predecessor:
         self.inherited = [(str(address), str(name)) for address, name in handover.inherited]
         self.is_detached = handover.is_detached
         self.line = handover.line
+        self.tasks = handover.tasks
         self._stderr = handover.stderr
         self._inodes: list[tuple[Listener, int]] = []
         self._adopted: list[Listener] = []

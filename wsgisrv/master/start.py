@@ -36,6 +36,7 @@ from wsgisrv.master.starter import Starter
 from wsgisrv.master.supervisor import Supervisor
 from wsgisrv.master.surroundings import Again, Surroundings
 from wsgisrv.options import Loaded
+from wsgisrv.task_board import TaskBoard
 from wsgisrv.titles import Titles
 
 Inherited = Sequence[tuple[str, str]]
@@ -55,6 +56,8 @@ class Start:
         mutate: returns the first configuration with what is mutable as the second has it.
         global_conf: what the command adds to the paste file's [DEFAULT], out of its own options.
         run_worker: what a child runs.
+        open_tasks: makes the board of the service's tasks, from the descriptor of the one that a master
+            before this one had, -1 for none. None where no task runs in one worker only.
     """
 
     load: Callable[[], Loaded]
@@ -63,6 +66,7 @@ class Start:
     mutate: Callable[[Loaded, Loaded], Loaded]
     global_conf: Callable[[Mapping[str, Any]], dict[str, str]]
     run_worker: RunWorker
+    open_tasks: Callable[[int], TaskBoard] | None = None
 
 
 def start(plan: Start) -> int:
@@ -77,6 +81,13 @@ def start(plan: Start) -> int:
     directory = _directory()
     predecessor = Predecessor.take(os.environ)
     found = plan.load()
+    try:
+        return _start(plan, found, predecessor, directory)
+    except WsgisrvError as error:
+        raise found.located(error) from error
+
+
+def _start(plan: Start, found: Loaded, predecessor: Predecessor | None, directory: str) -> int:
     settings = found.settings
     logs.setup(settings.log_level)
     if settings.chdir:
@@ -101,7 +112,7 @@ def start(plan: Start) -> int:
     except Exception as error:
         if starter is None:
             raise
-        starter.failed(error)
+        starter.failed(found.located(error) if isinstance(error, WsgisrvError) else error)
         if predecessor is not None and isinstance(error, WsgisrvError):
             return error.exit_code  # the old master says why
         raise
@@ -162,6 +173,7 @@ class _Opening:
             log_file = self._open_logs()
             if self._identity is not None:
                 self._identity.become(os.environ)
+            tasks = self._open_tasks()
             global_conf = self._plan.global_conf(self._found.extra)
             stack.pop_all()
         notes = [(logging.INFO, line), *([(logging.WARNING, warning)] if warning else [])]
@@ -172,7 +184,8 @@ class _Opening:
             log_file=log_file,
             titles=self._titles,
             notes=notes,
-            again=self._again(),
+            again=self._again(tasks),
+            tasks=tasks,
         )
         return Supervisor(
             first,
@@ -203,12 +216,22 @@ class _Opening:
             return layout
         return layout.owned_by(f"{self._identity.uid}:{self._identity.gid}")
 
-    def _again(self) -> Again:
+    def _open_tasks(self) -> TaskBoard | None:
+        """Opens the board that the old master had, so that its workers' locks hold against ours, too."""
+        inherited = self._predecessor.tasks if self._predecessor is not None else -1
+        if self._plan.open_tasks is not None:
+            return self._plan.open_tasks(inherited)
+        if inherited >= 0:
+            os.close(inherited)
+        return None
+
+    def _again(self, tasks: TaskBoard | None) -> Again:
         return Again(
             directory=self._directory,
             inherited=tuple(self._inherited),
             control_option=self._settings.control_socket,
             is_detached=self._settings.daemon,
+            tasks=tasks.fd if tasks is not None else -1,
         )
 
     def _listeners(self, layout: Layout, signals: SignalPipe) -> ListenerSet:

@@ -21,6 +21,7 @@ from wsgisrv.master.workers import Workers
 from wsgisrv.memory import rss_of
 from wsgisrv.scoreboard import Real, Scoreboard, Slot, Word
 from wsgisrv.series import REFUSED, RESTART, TIMEOUT
+from wsgisrv.task_board import TaskBoard, TaskReal, TaskWord
 
 SLOWEST = 20
 """Requests in flight that the status names."""
@@ -120,6 +121,11 @@ def worker_status(
         "oldest_request": _oldest(slot, now),
         "threads": threads_status(slot),
         "jobs": jobs_status(slot),
+        "tasks": {
+            "running": words[Word.TASKS_RUNNING],
+            "runs": words[Word.TASK_RUNS],
+            "failures": words[Word.TASK_FAILURES],
+        },
         "rss_bytes": rss_of(handle.pid),
         "last_death": _death(handle, now),
         "backdoor": handle.backdoor.path if handle.backdoor is not None else None,
@@ -178,6 +184,34 @@ def slowest(board: Scoreboard, workers: Iterable[WorkerHandle], now: float) -> l
         {"line": line, "age": round(now - started, 3), "worker": worker_id}
         for started, line, worker_id in sorted(found)[:SLOWEST]
     ]
+
+
+def tasks_status(board: TaskBoard | None, workers: Workers, now: float) -> list[Fields]:
+    """Returns how those of a service's tasks stand that run in one worker only.
+
+    Args:
+        now: time.monotonic().
+    """
+    if board is None:
+        return []
+    ids = {handle.pid: handle.worker_id for handle in workers.handles()}
+    found = []
+    for name in board.shared:
+        row = board.row(name)
+        holder = ids.get(row.words[TaskWord.HOLDER])
+        last = row.reals[TaskReal.STARTED]
+        found.append(
+            {
+                "name": name,
+                "worker": holder,
+                "running": holder is not None and row.words[TaskWord.RUNNING] == 1,
+                "runs": row.words[TaskWord.RUNS],
+                "failures": row.words[TaskWord.FAILURES],
+                "last": round(now - last, 1) if last else None,
+                "seconds": round(row.reals[TaskReal.SECONDS], 3),
+            }
+        )
+    return found
 
 
 def _oldest(slot: Slot, now: float) -> Fields | None:

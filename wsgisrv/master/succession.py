@@ -164,6 +164,7 @@ class Succession:
             inherited=list(again.inherited),
             is_detached=again.is_detached,
             line=self._line[1],
+            tasks=again.tasks,
         )
 
     def _leave(self, ready: Message) -> None:

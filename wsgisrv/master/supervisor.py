@@ -41,7 +41,7 @@ from wsgisrv.master.reloads import Reloads, Version
 from wsgisrv.master.roster import Roster
 from wsgisrv.master.signals import STRANGE, SignalPipe
 from wsgisrv.master.spawn import Fork, spawn
-from wsgisrv.master.status import in_words, service_status
+from wsgisrv.master.status import in_words, service_status, tasks_status
 from wsgisrv.master.succession import Succession
 from wsgisrv.master.surroundings import Surroundings
 from wsgisrv.master.worker_handle import WorkerHandle
@@ -320,6 +320,7 @@ class Supervisor:
             "helpers": self._helpers.status(now),
             "admin": self._admin.urls,
             "events": self._history.events(now),
+            "tasks": tasks_status(self._surroundings.tasks, self._workers, now),
         }
 
     def _control_path(self) -> str:

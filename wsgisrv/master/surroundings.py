@@ -15,6 +15,7 @@ from wsgisrv.log_file import LogFile
 from wsgisrv.master.handover import Predecessor
 from wsgisrv.master.pid_file import PidFile
 from wsgisrv.master.starter import Starter
+from wsgisrv.task_board import TaskBoard
 from wsgisrv.titles import Titles
 
 _LOG = logging.getLogger("wsgisrv.master")
@@ -29,12 +30,14 @@ class Again:
         inherited: addresses that came from systemd, with their names.
         control_option: ``control_socket``.
         is_detached: whether the service is a daemon.
+        tasks: descriptor of the board of the service's tasks; -1 for none.
     """
 
     directory: str = "/"
     inherited: tuple[tuple[str, str], ...] = ()
     control_option: str = ""
     is_detached: bool = False
+    tasks: int = -1
 
 
 class Surroundings:
@@ -45,6 +48,7 @@ class Surroundings:
     titles: shows what the master does.
     notes: lines for the log, each with its level, when the service is ready for the first time.
     again: how the master is run once more, for an upgrade.
+    tasks: those of the service; None for a service without.
     """
 
     def __init__(
@@ -57,10 +61,12 @@ class Surroundings:
         titles: Titles | None = None,
         notes: Sequence[tuple[int, str]] = (),
         again: Again | None = None,
+        tasks: TaskBoard | None = None,
     ) -> None:
         self.predecessor = predecessor
         self.log_file = log_file
         self.again = again or Again()
+        self.tasks = tasks
         self.starter = starter
         self._pid_file = pid_file
         self._titles = titles

@@ -16,16 +16,12 @@ inside a class or an instance.
 
 from __future__ import annotations
 
-import importlib
-import re
 from collections.abc import Mapping
-from typing import Any
 from wsgiref.types import WSGIApplication
 
 from wsgisrv.errors import ConfigError
-from wsgisrv.middleware.local_conf import LocalConf, wrong
-
-_NAME = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+from wsgisrv.middleware.local_conf import LocalConf
+from wsgisrv.named import find_named
 
 
 def app_factory(global_conf: Mapping[str, str], **local_conf: str) -> WSGIApplication:
@@ -45,33 +41,12 @@ def app_factory(global_conf: Mapping[str, str], **local_conf: str) -> WSGIApplic
             raise ConfigError(
                 "object is missing: allowed is object = module:name or factory = module:name"
             )
-        app = _find("object", target)
+        app = find_named(f"object = {target}", target)
     elif "object" in arguments:
         raise ConfigError("object and factory are both there: allowed is one of them")
     else:
-        app = _find("factory", factory)(**arguments)
+        app = find_named(f"factory = {factory}", factory)(**arguments)
     if not callable(app):
         where = f"factory = {factory}" if factory else f"object = {arguments['object']}"
         raise ConfigError(f"{where}: it is {type(app).__name__}, which is not a WSGI callable")
     return app  # type: ignore[no-any-return]
-
-
-def _find(key: str, target: str) -> Any:
-    module_name, _, name = target.partition(":")
-    if not (_NAME.fullmatch(module_name) and _NAME.fullmatch(name)):
-        raise wrong(key, target, "module:name")
-    try:
-        found: Any = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        missing = error.name or ""
-        if module_name == missing or module_name.startswith(f"{missing}."):
-            raise ConfigError(f"{key} = {target}: there is no module {missing}") from None
-        raise
-    for part in name.split("."):
-        try:
-            found = getattr(found, part)
-        except AttributeError:
-            raise ConfigError(f"{key} = {target}: {module_name} has no {name}") from None
-    if not callable(found):
-        raise ConfigError(f"{key} = {target}: it is {type(found).__name__}, which cannot be called")
-    return found

@@ -1,4 +1,4 @@
-"""A worker's boot: hub, patch, app, READY, in this order, right after the fork.
+"""A worker's boot: hub, patch, post_fork hooks, app, READY, in this order, right after the fork.
 
 Rules: imports nothing of eventlet or the app at module level, since the hub is to be chosen and the
 standard library patched before anything else is loaded (a lock or a ``from time import sleep`` taken
@@ -30,6 +30,7 @@ from wsgisrv.channel import Kind, Message
 from wsgisrv.config import Settings
 from wsgisrv.context import WorkerContext
 from wsgisrv.errors import BootError, ConfigError, WsgisrvError, first_line
+from wsgisrv.extension import Extension
 from wsgisrv.logs import after_patch
 from wsgisrv.scoreboard import Real
 from wsgisrv.worker.hubs import choose_hub
@@ -42,8 +43,11 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("wsgisrv.worker")
 
 
-def run_worker(context: WorkerContext) -> int:
+def run_worker(context: WorkerContext, extension: Extension | None = None) -> int:
     """Boots and serves until the worker is drained.
+
+    Args:
+        extension: what a service's own main() adds.
 
     Returns:
         The exit code: 0, or the error's when the worker could not boot.
@@ -56,7 +60,7 @@ def run_worker(context: WorkerContext) -> int:
     guard.start()
     context.titles.show(f"worker {context.worker_id}, generation {context.generation}, booting")
     try:
-        worker, hub_name = _boot(context)
+        worker, hub_name = _boot(context, extension)
     except WsgisrvError as error:
         context.channel.send(
             Message(Kind.FAILED, {"exit_code": error.exit_code, "reason": str(error)})
@@ -103,7 +107,7 @@ def prepare(settings: Settings) -> tuple[Any, str]:
     return hub, hub_name
 
 
-def _boot(context: WorkerContext) -> tuple[Worker, str]:
+def _boot(context: WorkerContext, extension: Extension | None) -> tuple[Worker, str]:
     """Returns the worker, ready to serve, and the name of its hub."""
     settings = context.settings
     hub, hub_name = prepare(settings)
@@ -112,28 +116,35 @@ def _boot(context: WorkerContext) -> tuple[Worker, str]:
     from wsgisrv.worker.worker import Worker
 
     install_jobs(hub, context)
+    extended = None
+    if extension is not None:
+        from wsgisrv.worker.extended import Extended
+
+        extended = Extended.begin(extension, context)
     apps = _load_apps(context)
+    if extended is not None:
+        extended.prepare()
     slot = context.scoreboard[context.slot]
     hidden = [weakref.ref(found) for found in greenlets()]
     gc.collect()
     gc.freeze()
     watchdog = Watchdog(slot, context.dump, settings.blocked_warning)
-    return Worker(context, apps, hub, watchdog, hidden), hub_name
+    return Worker(context, apps, hub, watchdog, hidden, extended), hub_name
 
 
 def _load_apps(context: WorkerContext) -> list[WSGIApplication]:
-    """Returns the app of each server; servers that name the same section of the same file share one."""
-    from wsgisrv.deploy import load_app, split_config
+    """Returns the app of each server; servers whose apps are loaded from the same place share one."""
+    from wsgisrv.deploy import Source, load_served, source_of
 
-    loaded: dict[tuple[str, str], WSGIApplication] = {}
+    loaded: dict[Source | None, WSGIApplication] = {}
     apps = []
     for server in context.servers:
-        place = split_config(server.settings.paste_config)
-        if place not in loaded:
+        source = source_of(server.settings)
+        if source not in loaded:
             try:
-                loaded[place] = load_app(server.settings.paste_config, context.global_conf)
+                loaded[source] = load_served(server.settings, context.global_conf)
             except ConfigError as error:
                 label = f"{server.name}: " if context.names_servers else ""
                 raise ConfigError(f"{label}{error}") from error
-        apps.append(loaded[place])
+        apps.append(loaded[source])
     return apps

@@ -3,6 +3,7 @@
 Rules: PEP 3333 to the letter. Nothing is sent before the first non-empty piece of the body or its end,
 so that whatever fails until then is a clean 500; head and first piece leave in one send. What fails
 later closes the connection, since the client must not take half a response for a whole one.
+What an app gives is Any here: a type would be a TypeError in a compiled build, before it is checked.
 Runs in: pool greenlet.
 """
 
@@ -11,7 +12,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote_to_bytes
 
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from wsgisrv.worker.connection import Connection
 
 _LOG = logging.getLogger("wsgisrv.app")
-
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
 # How the end of the body is marked (RFC 9112 6.3); _ENDED once nothing more of it may be sent, _UPGRADED
 # when none may be, since the connection is the app's own.
@@ -149,11 +147,11 @@ class Exchange:
 
     def start_response(
         self,
-        status: str,
-        headers: list[tuple[str, str]],
-        exc_info: ExcInfo | None = None,
+        status: Any,
+        headers: Any,
+        exc_info: Any = None,
     ) -> Callable[[bytes], None]:
-        """PEP 3333, "The start_response() Callable".
+        """PEP 3333, "The start_response() Callable": a str, a list of tuples, and exc_info or None.
 
         Raises:
             ResponseError: for a second call without exc_info, and for what may not be sent.
@@ -171,7 +169,7 @@ class Exchange:
         self._response = check_head(status, headers, self.connection.worker.response_memo)
         return self.write
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Any) -> None:
         """Sends a piece of the body, the head before the first one.
 
         Raises:
@@ -192,7 +190,7 @@ class Exchange:
         else:
             self._send_piece(self._begin(len(data), is_whole=False), data)
 
-    def early_hints(self, headers: list[tuple[str, str]]) -> None:
+    def early_hints(self, headers: Any) -> None:
         """Sends 103 Early Hints (RFC 8297), as often as the app likes before its response.
 
         Args:
@@ -233,7 +231,7 @@ class Exchange:
 
     # The response
 
-    def _answer(self, result: Iterable[bytes]) -> None:
+    def _answer(self, result: Iterable[Any]) -> None:
         if type(result) is list:  # the usual case, which has no close()
             self._answer_whole(result)
             self._framing = _ENDED
@@ -251,14 +249,14 @@ class Exchange:
             if close is not None:
                 close()
 
-    def _answer_pieces(self, pieces: Iterable[bytes]) -> None:
+    def _answer_pieces(self, pieces: Iterable[Any]) -> None:
         for piece in pieces:
             self.write(piece)
             if self._framing == _NO_BODY and self.sent_head:
                 break  # HEAD, 204, 304: nothing of it would be sent
         self._finish()
 
-    def _answer_whole(self, pieces: list[bytes] | tuple[bytes, ...]) -> None:
+    def _answer_whole(self, pieces: list[Any] | tuple[Any, ...]) -> None:
         """Answers with a body that is all there: its length is known, and it leaves in one send."""
         if self.sent_head:
             self._answer_pieces(pieces)
@@ -283,7 +281,7 @@ class Exchange:
         else:
             self.connection.send_both(head, body)
 
-    def _answer_long(self, pieces: list[bytes] | tuple[bytes, ...], size: int) -> None:
+    def _answer_long(self, pieces: list[Any] | tuple[Any, ...], size: int) -> None:
         """Answers with a body that is all there, ``size`` bytes, too many to copy into one."""
         for piece in pieces:
             if not isinstance(piece, bytes):

@@ -22,6 +22,7 @@ import greenlet
 from wsgisrv.blocking.remedies import hint
 from wsgisrv.worker.callee import modules_of
 from wsgisrv.worker.gateway import Exchange
+from wsgisrv.worker.pool import RequestPool
 
 _REQUEST_ID = "openstack.request_id"
 """The environ's key for it, as oslo.middleware and wsgisrv.api have it."""
@@ -113,8 +114,10 @@ def request_of(frame: FrameType) -> str:
     """Returns request line, age and id of the request that a stack runs; empty when it runs none."""
     request_id = ""
     for found in _callers(frame):
-        if found.f_code is Exchange.run.__code__:
-            exchange: Exchange = found.f_locals["self"]
+        if found.f_code is RequestPool._loop.__code__:
+            exchange = found.f_locals.get("job")
+            if not isinstance(exchange, Exchange):
+                break
             age = time.monotonic() - exchange.started
             named = f", request id {request_id}" if request_id else ""
             line = exchange.connection.worker.label + exchange.head.line.decode("latin-1")

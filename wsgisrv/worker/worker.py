@@ -36,6 +36,7 @@ from wsgisrv.worker.connection_states import (
 )
 from wsgisrv.worker.counters import Counters
 from wsgisrv.worker.draining import Draining
+from wsgisrv.worker.extended import Extended
 from wsgisrv.worker.stacks import all_stacks, describe
 from wsgisrv.worker.watchdog import Watchdog
 from wsgisrv.worker.worker_server import WorkerServer
@@ -55,6 +56,7 @@ class Worker:
         hub: eventlet's hub.
         watchdog: made before the patching, not started yet.
         hidden: greenlets that gc does not find any more.
+        extended: what a service's own main() has added; None for nothing.
 
     Raises:
         SystemRefusedError: when an access log cannot be opened.
@@ -68,6 +70,7 @@ class Worker:
         hub: Any,
         watchdog: Watchdog,
         hidden: Sequence[weakref.ref[Any]] = (),
+        extended: Extended | None = None,
     ) -> None:
         self.hub = hub
         self.names_servers = context.names_servers
@@ -77,6 +80,7 @@ class Worker:
         self._settings = context.settings
         self.slot = context.scoreboard[context.slot]
         self._watchdog = watchdog
+        self._extended = extended
         self.rows = list(range(ROWS))  # of the scoreboard, those that no request has
         self.draining = Draining(context.scoreboard)
         self._siblings: list[memoryview] = []  # as of the last tick
@@ -114,7 +118,11 @@ class Worker:
         for server in self._servers:
             for acceptor in server.acceptors:
                 acceptor.start()
+        if self._extended is not None:
+            self._extended.start(self.count_changed)
         self._done.wait()
+        if self._extended is not None:
+            self._extended.end()
         self._on_tick(time.monotonic(), 0.0)
         self._close_backdoor()
 
@@ -122,6 +130,8 @@ class Worker:
         """Accepts no more, closes idle connections, lets requests finish, then ends ``serve``."""
         self.slot.words[Word.STATE] = State.DRAINING
         self._show("draining")
+        if self._extended is not None:
+            self._extended.drain()
         for server in self._servers:
             server.drain()
 
@@ -162,6 +172,8 @@ class Worker:
         elif message.kind is Kind.SETTINGS:
             self._settings = dataclasses.replace(self._settings, **message.fields)
             self._watchdog.set_warning(self._settings.blocked_warning)
+            if self._extended is not None:
+                self._extended.reread()
         elif message.kind is Kind.TLS:
             name = message.fields.pop("server")
             tls = TlsContexts(Material.from_fields(message.fields))
@@ -231,6 +243,8 @@ class Worker:
         """Called when a server's ``connection_count`` or ``is_empty`` may have changed."""
         self.slot.words[Word.CONNECTIONS] = self.connection_count
         is_done = all(server.is_draining and server.is_empty for server in self._servers)
+        if self._extended is not None:
+            is_done = is_done and self._extended.is_done
         if is_done and not self._done.ready():
             self._done.send(None)
 

@@ -8,7 +8,6 @@ import pytest
 
 from tests.support.corpus import Case, cases
 from wsgisrv.http1.errors import RefusedError
-from wsgisrv.http1.head import RequestHead
 from wsgisrv.http1.limits import Limits
 from wsgisrv.http1.names import Memo
 from wsgisrv.http1.reader import RequestReader
@@ -34,8 +33,9 @@ def verdict(reader: RequestReader, data: bytes) -> Verdict:
         return ("refused", refused.status)
     if head is None:
         return ("incomplete",)
-    names = [name for name in RequestHead.__slots__ if name != "fields"]
-    return (*(getattr(head, name) for name in names), dict(head.fields), reader.take_rest())
+    names = [name for name in dir(head) if not name.startswith("_") and name != "fields"]
+    values = [value for name in names if not callable(value := getattr(head, name))]
+    return (*values, dict(head.fields), reader.take_rest())
 
 
 def fresh() -> RequestReader:

@@ -1,14 +1,22 @@
-"""Whether the app loads: in a child that boots as a worker does, says what it found, and ends."""
+"""Loading an app as a worker does, in a child of its own that answers a question about it and ends.
+
+Rules: nothing is bound and nobody served. What the app prints while it loads goes to stderr, so that the
+command's stdout has its answer alone.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import select
 import signal
+import sys
 import time
+from collections.abc import Callable
 from typing import Any
+from wsgiref.types import WSGIApplication
 
 from wsgisrv.config import Settings
 from wsgisrv.errors import BY_EXIT_CODE, BootError, WsgisrvError, first_line
@@ -18,16 +26,28 @@ from wsgisrv.master.spawn import spawn_process
 _CHUNK_BYTES = 65536
 
 
-def check_app(settings: Settings, *, with_imports: bool) -> dict[str, Any]:
-    """Loads the app and returns what the child said: ``hub``, ``seconds``, ``imports``.
+@dataclasses.dataclass(frozen=True, slots=True)
+class LoadedApp:
+    """An app in the child, with the name of the hub and the seconds that hub, patching and app took."""
+
+    app: WSGIApplication
+    hub: str
+    seconds: float
+
+
+def ask_app(settings: Settings, question: Callable[[LoadedApp], Any]) -> Any:
+    """Loads the app of a server and returns what ``question`` makes of it.
+
+    Args:
+        question: what it returns is JSON. Runs in: the child.
 
     Raises:
-        WsgisrvError: what a worker would end its boot with.
+        WsgisrvError: what a worker would end its boot with, or what ``question`` raises.
     """
     reader, writer = os.pipe()
     try:
         pid = spawn_process(
-            lambda: _load(settings, writer, with_imports), lambda: os.close(reader), "the check"
+            lambda: _answer(settings, question, writer), lambda: os.close(reader), "the check"
         )
     except OSError as error:
         os.close(reader)
@@ -46,7 +66,7 @@ def check_app(settings: Settings, *, with_imports: bool) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(said)
     if "reason" in answer:
         raise BY_EXIT_CODE.get(answer["exit_code"], BootError)(answer["reason"])
-    return answer
+    return answer["result"]
 
 
 def _read(fd: int, seconds: float) -> bytes:
@@ -70,30 +90,28 @@ def _read(fd: int, seconds: float) -> bytes:
 # Runs in: the child
 
 
-def _load(settings: Settings, writer: int, with_imports: bool) -> int:
+def _answer(settings: Settings, question: Callable[[LoadedApp], Any], writer: int) -> int:
+    with contextlib.suppress(OSError):  # a process may have no stderr
+        os.dup2(2, 1)
     answer: dict[str, Any]
     try:
-        answer = _loaded(settings, with_imports)
+        answer = {"result": question(_load(settings))}
     except WsgisrvError as error:
         answer = {"exit_code": error.exit_code, "reason": str(error)}
     except Exception as error:
         answer = {"exit_code": BootError.exit_code, "reason": first_line(error)}
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()  # whoever has the answer kills this process
     with os.fdopen(writer, "wb") as file:
         file.write(json.dumps(answer).encode())
     return 0
 
 
-def _loaded(settings: Settings, with_imports: bool) -> dict[str, Any]:
-    from wsgisrv.check.imports import find_blocking
-    from wsgisrv.deploy import load_app
+def _load(settings: Settings) -> LoadedApp:
+    from wsgisrv.deploy import load_served
     from wsgisrv.worker.boot import prepare
 
     began = time.monotonic()
     _, hub_name = prepare(settings)
-    app = load_app(settings.paste_config, {})
-    return {
-        "hub": hub_name,
-        "seconds": round(time.monotonic() - began, 3),
-        "app": f"{type(app).__module__}.{type(app).__qualname__}",
-        "imports": find_blocking() if with_imports else None,
-    }
+    app = load_served(settings, {})
+    return LoadedApp(app, hub_name, time.monotonic() - began)

@@ -1,0 +1,157 @@
+# Completion of wsgisrv(1) in bash. Made by tools/shell-files: do not edit.
+
+_wsgisrv_words() {
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
+}
+
+_wsgisrv_paths() {
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen "$1" -- "$2")
+}
+
+_wsgisrv() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} flags=
+    COMPREPLY=()
+    # --name=value arrives as three words.
+    if [[ $current == = ]]; then
+        current=
+    elif [[ $previous == = ]]; then
+        previous=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    if ((COMP_CWORD == 1)); then
+        flags+="serve check config demo new routes status reload upgrade stop scale dump "
+        flags+="logs-reopen log-level --help --version"
+        _wsgisrv_words "$flags" "$current"
+        return
+    fi
+    case $previous in
+        --config-file | --paste-config | --tls-certificate | --tls-client-ca | --log-file | \
+        --control-socket | --pid-file | --chdir | --directory)
+            _wsgisrv_paths -f "$current"
+            return ;;
+        --config-dir | --backdoor)
+            _wsgisrv_paths -d "$current"
+            return ;;
+        --servers | --app | --factory | --bind | --bind-timeout | --backlog | --unix-mode | \
+        --unix-owner | --tcp-keepidle | --tcp-keepintvl | --tcp-keepcnt | --tls-ciphers | \
+        --proxy-protocol-from | --trusted-proxies | --trusted-proxy-headers | --workers | \
+        --worker-timeout | --blocked-warning | --boot-timeout | --graceful-timeout | \
+        --shutdown-delay | --max-requests | --max-requests-jitter | --max-worker-lifetime | \
+        --max-worker-lifetime-jitter | --max-worker-rss-bytes | --pool-size | --blocking-threads | \
+        --blocking-queue | --cpu-workers | --cpu-queue | --cpu-timeout | --access-log | \
+        --access-log-format | --user | --group | --umask | --proc-name | --nofile | \
+        --max-target-bytes | --max-header-count | --max-header-bytes | --max-headers-bytes | \
+        --max-chunk-line-bytes | --max-trailer-bytes | --max-body-bytes | --max-drain-bytes | \
+        --header-timeout | --body-timeout | --min-body-rate | --write-timeout | \
+        --keepalive-timeout | --request-timeout | --max-connections | --max-connections-per-client \
+        | --paste-var | --option | --database | --timeout | --server)
+            :
+            return ;;
+        --tls-client-verify)
+            _wsgisrv_words "required optional" "$current"
+            return ;;
+        --tls-min-version)
+            _wsgisrv_words "1.2 1.3" "$current"
+            return ;;
+        --hub)
+            _wsgisrv_words "auto epolls kqueue poll selects asyncio" "$current"
+            return ;;
+        --log-level)
+            _wsgisrv_words "debug info warning error critical" "$current"
+            return ;;
+        --header-underscores)
+            _wsgisrv_words "drop refuse" "$current"
+            return ;;
+    esac
+    local service=
+    service+="--config-file --config-dir --servers --paste-config --app --factory --bind "
+    service+="--bind-timeout --backlog --unix-mode --unix-owner --reuse-port --noreuse-port "
+    service+="--tcp-keepidle --tcp-keepintvl --tcp-keepcnt --tls-certificate --tls-client-ca "
+    service+="--tls-client-verify --tls-min-version --tls-ciphers --proxy-protocol-from "
+    service+="--trusted-proxies --trusted-proxy-headers --workers --worker-timeout "
+    service+="--blocked-warning --boot-timeout --graceful-timeout --shutdown-delay "
+    service+="--max-requests --max-requests-jitter --max-worker-lifetime "
+    service+="--max-worker-lifetime-jitter --max-worker-rss-bytes --hub --pool-size "
+    service+="--blocking-threads --blocking-queue --cpu-workers --cpu-queue --cpu-timeout "
+    service+="--access-log --access-log-format --log-file --log-level --control-socket "
+    service+="--backdoor --daemon --nodaemon --pid-file --user --group --umask --chdir "
+    service+="--proc-name --nofile --max-target-bytes --max-header-count --max-header-bytes "
+    service+="--max-headers-bytes --header-underscores --max-chunk-line-bytes "
+    service+="--max-trailer-bytes --max-body-bytes --max-drain-bytes --header-timeout "
+    service+="--body-timeout --min-body-rate --write-timeout --keepalive-timeout "
+    service+="--request-timeout --max-connections --max-connections-per-client"
+    case ${COMP_WORDS[1]} in
+        serve)
+            flags+="--paste-var --help"
+            flags+=" $service"
+            if [[ $current != -* ]]; then
+                _wsgisrv_paths -f "$current"
+                return
+            fi
+            ;;
+        check)
+            flags+="--imports --json --help"
+            flags+=" $service"
+            if [[ $current != -* ]]; then
+                _wsgisrv_paths -f "$current"
+                return
+            fi
+            ;;
+        config)
+            flags+="--option --given --json --help"
+            flags+=" $service"
+            if [[ $current != -* ]]; then
+                _wsgisrv_paths -f "$current"
+                return
+            fi
+            ;;
+        demo)
+            flags+="--database --help"
+            flags+=" $service"
+            ;;
+        new)
+            flags+="--help --directory"
+            ;;
+        routes)
+            flags+="--json --help"
+            flags+=" $service"
+            if [[ $current != -* ]]; then
+                _wsgisrv_paths -f "$current"
+                return
+            fi
+            ;;
+        status)
+            flags+="--help --json --timeout --control-socket --config-file --config-dir"
+            ;;
+        reload)
+            flags+="--help --json --timeout --control-socket --config-file --config-dir"
+            ;;
+        upgrade)
+            flags+="--help --json --timeout --control-socket --config-file --config-dir"
+            ;;
+        stop)
+            flags+="--help --now --json --timeout --control-socket --config-file "
+            flags+="--config-dir"
+            ;;
+        scale)
+            flags+="--help --server --json --timeout --control-socket --config-file "
+            flags+="--config-dir"
+            ;;
+        dump)
+            flags+="--help --json --timeout --control-socket --config-file --config-dir"
+            ;;
+        logs-reopen)
+            flags+="--help --json --timeout --control-socket --config-file --config-dir"
+            ;;
+        log-level)
+            flags+="--help --json --timeout --control-socket --config-file --config-dir"
+            if [[ $current != -* ]]; then
+                _wsgisrv_words "debug info warning error critical" "$current"
+                return
+            fi
+            ;;
+    esac
+    _wsgisrv_words "$flags" "$current"
+}
+
+complete -F _wsgisrv wsgisrv
