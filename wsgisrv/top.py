@@ -7,6 +7,7 @@ a client sends reaches the terminal but printable characters.
 
 from __future__ import annotations
 
+import argparse
 import collections
 import contextlib
 import curses
@@ -87,6 +88,11 @@ class Seen:
         return sum(self.grown(name).values()) / self.seconds
 
 
+def parser() -> argparse.ArgumentParser:
+    """Returns what reads the command's line."""
+    return client_parser("wsgisrv top", "show the service live in this terminal; q quits")
+
+
 def run_top(args: Sequence[str]) -> int:
     """Runs the command until it is told to quit.
 
@@ -101,8 +107,7 @@ def run_top(args: Sequence[str]) -> int:
         WsgisrvError: for whatever else is wrong.
         SystemExit: with code 0, after the help was printed.
     """
-    parser = client_parser("wsgisrv top", "show the service live in this terminal; q quits")
-    found = vars(parser.parse_args(args))
+    found = vars(parser().parse_args(args))
     option = socket_option(found)
     path = find_socket(option, os.environ)
     first = ask(path, {"command": "status"})
