@@ -173,6 +173,12 @@ def _routes(args: Sequence[str]) -> int:
     return print_routes(args)
 
 
+def _top(args: Sequence[str]) -> int:
+    from wsgisrv.top import run_top
+
+    return run_top(args)
+
+
 def _new(args: Sequence[str]) -> int:
     from wsgisrv.new import run_new
 
@@ -190,6 +196,7 @@ COMMANDS: Mapping[str, Command] = {
         name: Command(functools.partial(operate, name), operation.help)
         for name, operation in OPERATIONS.items()
     },
+    "top": Command(_top, "show the service live in this terminal"),
 }
 
 

@@ -425,6 +425,55 @@ class Settings:
         at_start=True,
         scope=SERVICE,
     )
+    admin_bind: str = option(
+        "",
+        "Address at which the service shows how it is: a page at /, metrics for Prometheus at /metrics."
+        " 127.0.0.1:PORT or [::1]:PORT, which every user of the machine may ask, or unix:/path, which only"
+        " the master's own user and root may. Empty makes none. Request lines and stacks are shown, never a"
+        " query, a header or a body.",
+        metavar="ADDR",
+        at_start=True,
+        scope=SERVICE,
+    )
+    admin_public: bool = option(
+        False,
+        "Lets admin_bind be an address that other machines reach. There is no password: whoever can connect"
+        " sees it all.",
+        at_start=True,
+        scope=SERVICE,
+    )
+    admin_hosts: tuple[str, ...] = option(
+        (),
+        "Names by which admin_bind may be asked, beside localhost and addresses: any other Host is refused,"
+        " or a page elsewhere could read it by a name that it has lead here (DNS rebinding).",
+        metavar="NAME,...",
+        is_list=True,
+        at_start=True,
+        scope=SERVICE,
+    )
+    statsd: str = option(
+        "",
+        "StatsD server that is sent the metrics, as HOST:PORT (UDP). Empty sends none. Needs datadog's client"
+        " (pip install 'wsgisrv[statsd]'); works without admin_bind.",
+        metavar="HOST:PORT",
+        at_start=True,
+        scope=SERVICE,
+    )
+    statsd_prefix: str = option(
+        "wsgisrv",
+        "What the names of these metrics begin with.",
+        pattern=("[A-Za-z0-9_.-]+", "letters, digits, dots, _ and -"),
+        at_start=True,
+        scope=SERVICE,
+    )
+    statsd_interval: float = option(
+        10.0,
+        "Seconds between two times that they are sent.",
+        min=1,
+        max=3600,
+        at_start=True,
+        scope=SERVICE,
+    )
     backdoor: str = option(
         "off",
         "Gives each worker a unix socket with a Python console inside it, for trouble that nothing else"

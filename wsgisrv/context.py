@@ -91,5 +91,30 @@ class HelperContext:
     place: HelperPlace
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AdminContext:
+    """All that the process knows that shows how the service is (wsgisrv.admin.process).
+
+    Args:
+        listeners: bound and listening, its alone.
+        channel: its end; the master only speaks, and is gone at EOF.
+        scoreboard: read and never written.
+        control_path: of the control socket; "" for none.
+        settings: of the service.
+        master_pid: for its memory.
+        started: time.time() of the master's start.
+        titles: what ps shows of it.
+    """
+
+    listeners: tuple[socket.socket, ...]
+    channel: Channel
+    scoreboard: Scoreboard
+    control_path: str
+    settings: Settings
+    master_pid: int
+    started: float
+    titles: Titles
+
+
 RunWorker = Callable[[WorkerContext], int]
 """What the master runs in a fresh child; its result is the child's exit code."""

@@ -188,7 +188,7 @@ def operate(name: str, args: Sequence[str], program: str = "wsgisrv") -> int:
     found = vars(parser_of(name, program).parse_args(args))
     as_json, seconds = found.pop("json"), found.pop("timeout")
     check_output(found.get("output", ""))
-    path = find_socket(_option(found), os.environ)
+    path = find_socket(socket_option(found), os.environ)
     local = {key: found.pop(key) for key in operation.local}
     answer = ask(path, {"command": name, **found}, seconds=seconds)
     print(json.dumps(answer) if as_json else operation.in_words({**answer, **local}))
@@ -198,16 +198,22 @@ def operate(name: str, args: Sequence[str], program: str = "wsgisrv") -> int:
 def parser_of(name: str, program: str = "wsgisrv") -> argparse.ArgumentParser:
     """Returns what reads the command line of one command of OPERATIONS."""
     operation = OPERATIONS[name]
-    parser = _Parser(
-        prog=f"{program} {name}",
-        description=f"{operation.help[0].upper()}{operation.help[1:]}.",
-        allow_abbrev=False,
-    )
+    parser = client_parser(f"{program} {name}", operation.help)
     operation.add(parser)
     parser.add_argument("--json", action="store_true", help="answer with a JSON document")
     parser.add_argument(
         "--timeout", type=_seconds, metavar="SECONDS", help="wait no longer for the outcome"
     )
+    return parser
+
+
+def client_parser(prog: str, help: str) -> argparse.ArgumentParser:
+    """Returns the parser of a command that speaks to a running service, with what says which one.
+
+    Args:
+        help: one line.
+    """
+    parser = _Parser(prog=prog, description=f"{help[0].upper()}{help[1:]}.", allow_abbrev=False)
     parser.add_argument("--control-socket", metavar="PATH", help="of the service")
     for flag, metavar in (("--config-file", "PATH"), ("--config-dir", "DIR")):
         parser.add_argument(
@@ -216,7 +222,7 @@ def parser_of(name: str, program: str = "wsgisrv") -> argparse.ArgumentParser:
     return parser
 
 
-def _option(found: Fields) -> str:
+def socket_option(found: Fields) -> str:
     """Returns ``control_socket`` as the service has it, and takes what names it out of ``found``."""
     args = []
     for name in ("config_file", "config_dir"):

@@ -28,6 +28,7 @@ def status_text(answer: Fields) -> str:
         f"{master}, {answer['state']}{waits}, up for {duration(answer['uptime'])}",
         *(servers or [f"addresses: {', '.join(_named(answer))}"]),
         f"{wanted}, reload: {answer['reload']}{last}",
+        *([f"admin: {', '.join(answer['admin'])}"] if answer["admin"] else ()),
         *(upgrade if answer["upgrade"] != "none" or answer["last_upgrade"] else ()),
     ]
     # What nobody has, nobody needs to read.

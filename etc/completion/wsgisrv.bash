@@ -20,7 +20,7 @@ _wsgisrv() {
     fi
     if ((COMP_CWORD == 1)); then
         flags+="serve check config demo new routes status reload upgrade stop scale dump "
-        flags+="profile logs-reopen log-level --help --version"
+        flags+="profile logs-reopen log-level top --help --version"
         _wsgisrv_words "$flags" "$current"
         return
     fi
@@ -39,7 +39,8 @@ _wsgisrv() {
         --shutdown-delay | --max-requests | --max-requests-jitter | --max-worker-lifetime | \
         --max-worker-lifetime-jitter | --max-worker-rss-bytes | --pool-size | --blocking-threads | \
         --blocking-queue | --cpu-workers | --cpu-queue | --cpu-timeout | --access-log | \
-        --access-log-format | --user | --group | --umask | --proc-name | --nofile | \
+        --access-log-format | --admin-bind | --admin-hosts | --statsd | --statsd-prefix | \
+        --statsd-interval | --user | --group | --umask | --proc-name | --nofile | \
         --max-target-bytes | --max-header-count | --max-header-bytes | --max-headers-bytes | \
         --max-chunk-line-bytes | --max-trailer-bytes | --max-body-bytes | --max-drain-bytes | \
         --header-timeout | --body-timeout | --min-body-rate | --write-timeout | \
@@ -78,12 +79,13 @@ _wsgisrv() {
     service+="--max-worker-lifetime-jitter --max-worker-rss-bytes --hub --pool-size "
     service+="--blocking-threads --blocking-queue --cpu-workers --cpu-queue --cpu-timeout "
     service+="--access-log --access-log-format --log-config --tracing --log-file --log-level "
-    service+="--control-socket --backdoor --daemon --nodaemon --pid-file --user --group "
-    service+="--umask --chdir --proc-name --nofile --max-target-bytes --max-header-count "
-    service+="--max-header-bytes --max-headers-bytes --header-underscores "
-    service+="--max-chunk-line-bytes --max-trailer-bytes --max-body-bytes --max-drain-bytes "
-    service+="--header-timeout --body-timeout --min-body-rate --write-timeout "
-    service+="--keepalive-timeout --request-timeout --max-connections "
+    service+="--control-socket --admin-bind --admin-public --noadmin-public --admin-hosts "
+    service+="--statsd --statsd-prefix --statsd-interval --backdoor --daemon --nodaemon "
+    service+="--pid-file --user --group --umask --chdir --proc-name --nofile "
+    service+="--max-target-bytes --max-header-count --max-header-bytes --max-headers-bytes "
+    service+="--header-underscores --max-chunk-line-bytes --max-trailer-bytes --max-body-bytes "
+    service+="--max-drain-bytes --header-timeout --body-timeout --min-body-rate "
+    service+="--write-timeout --keepalive-timeout --request-timeout --max-connections "
     service+="--max-connections-per-client"
     case ${COMP_WORDS[1]} in
         serve)
@@ -126,38 +128,41 @@ _wsgisrv() {
             fi
             ;;
         status)
-            flags+="--help --json --timeout --control-socket --config-file --config-dir"
+            flags+="--help --control-socket --config-file --config-dir --json --timeout"
             ;;
         reload)
-            flags+="--help --json --timeout --control-socket --config-file --config-dir"
+            flags+="--help --control-socket --config-file --config-dir --json --timeout"
             ;;
         upgrade)
-            flags+="--help --json --timeout --control-socket --config-file --config-dir"
+            flags+="--help --control-socket --config-file --config-dir --json --timeout"
             ;;
         stop)
-            flags+="--help --now --json --timeout --control-socket --config-file "
-            flags+="--config-dir"
+            flags+="--help --control-socket --config-file --config-dir --now --json "
+            flags+="--timeout"
             ;;
         scale)
-            flags+="--help --server --json --timeout --control-socket --config-file "
-            flags+="--config-dir"
+            flags+="--help --control-socket --config-file --config-dir --server --json "
+            flags+="--timeout"
             ;;
         dump)
-            flags+="--help --json --timeout --control-socket --config-file --config-dir"
+            flags+="--help --control-socket --config-file --config-dir --json --timeout"
             ;;
         profile)
-            flags+="--help --seconds --rate --output --json --timeout --control-socket "
-            flags+="--config-file --config-dir"
+            flags+="--help --control-socket --config-file --config-dir --seconds --rate "
+            flags+="--output --json --timeout"
             ;;
         logs-reopen)
-            flags+="--help --json --timeout --control-socket --config-file --config-dir"
+            flags+="--help --control-socket --config-file --config-dir --json --timeout"
             ;;
         log-level)
-            flags+="--help --json --timeout --control-socket --config-file --config-dir"
+            flags+="--help --control-socket --config-file --config-dir --json --timeout"
             if [[ $current != -* ]]; then
                 _wsgisrv_words "debug info warning error critical" "$current"
                 return
             fi
+            ;;
+        top)
+            flags+="--help --control-socket --config-file --config-dir"
             ;;
     esac
     _wsgisrv_words "$flags" "$current"

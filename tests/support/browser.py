@@ -24,6 +24,13 @@ from websockets.sync.client import ClientConnection, connect
 SECONDS = 60.0
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
 
+_REPLACED = (
+    "context was destroyed",
+    "Cannot find context",
+    "Cannot find default execution context",
+)
+"""What the browser says of a script while the page is being replaced by another one."""
+
 
 class Page:
     """One page of the browser."""
@@ -70,7 +77,7 @@ class Page:
         try:
             return self.evaluate(script)
         except AssertionError as error:
-            if "context was destroyed" in str(error) or "Cannot find context" in str(error):
+            if any(said in str(error) for said in _REPLACED):
                 return None
             raise
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from oslo_config import cfg
 
-from wsgisrv import check, cli, config_command, new, operate, routes_command
+from wsgisrv import check, cli, config_command, new, operate, routes_command, top
 from wsgisrv.declared_options import FIELDS, allowed, options
 from wsgisrv.options import PASTE_INI
 
@@ -118,7 +118,8 @@ def details(argument: Argument) -> str:
 def _command(name: str, help_text: str) -> Command:
     if name in _SERVICE:
         return Command(name, help_text, (*_of_opts(_SERVICE[name]), HELP), True)
-    parser = new.parser() if name == "new" else operate.parser_of(name)
+    own = {"new": new.parser, "top": top.parser}
+    parser = own[name]() if name in own else operate.parser_of(name)
     return Command(name, help_text, tuple(_of_actions(parser)), False)
 
 

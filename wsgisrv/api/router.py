@@ -255,6 +255,7 @@ class Router:
         """
         if not self._indexes:
             self.freeze()
+        environ = None if environ is None else {**environ}  # which each look tells its route
         allowed = set()
         for method in self._indexes:
             found = self.find(method, path, environ)

@@ -22,6 +22,7 @@ from wsgisrv.config import Settings
 from wsgisrv.deploy import check_readable, source_of
 from wsgisrv.errors import ConfigError, WsgisrvError, first_line
 from wsgisrv.layout import Layout, ServerSettings
+from wsgisrv.master.admin_listener import check_admin
 from wsgisrv.master.cpus import usable_cpus
 from wsgisrv.master.listeners import inherited_listeners
 from wsgisrv.options import PASTE_INI, Loaded, load
@@ -104,6 +105,10 @@ def examine(layout: Layout, problems: Problems, *, with_imports: bool) -> dict[s
 
     What is known of one server stands with the rest, that of servers with names in a list, ``servers``.
     """
+    try:
+        check_admin(layout.settings)
+    except WsgisrvError as error:
+        note(problems, error)
     servers = [
         _examine_server(server, problems, with_imports=with_imports) for server in layout.servers
     ]

@@ -57,7 +57,7 @@ class EmbeddedConnection(Connection):
     def expire(self) -> None:
         """Ends what took too long, without an answer: eventlet's clients are used to that."""
         if self.state in (IDLE, HEAD, FIRST_CHUNK) and not self.is_stuck:
-            self.worker.counters.timed_out += 1
+            self.worker.counters.note_timeout("keepalive")
             self.embedded.log_client("timed out", self.peer)
             self.linger()
         else:

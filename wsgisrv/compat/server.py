@@ -166,9 +166,7 @@ class EmbeddedServer(Server):
     def end(self, exchange: Exchange, now: float) -> None:
         """A request was answered, or its client is gone. Runs in: pool greenlet."""
         seconds = now - exchange.started
-        if exchange.connection.upgraded is None:
-            self.counters.note(exchange.status, seconds)
-        else:
+        if exchange.connection.upgraded is not None:
             self._end_upgraded()
         if isinstance(exchange, EmbeddedExchange):
             exchange.run_hooks()
@@ -182,9 +180,11 @@ class EmbeddedServer(Server):
         line = head.line.decode("ascii")
         self.log.request((address, port), line, exchange.status, exchange.body_bytes, seconds)
 
+    def _note(self, exchange: Exchange, seconds: float) -> None:
+        """Counts nothing: nobody would read it."""
+
     def note_refused(self, connection: Connection, status: int, reason: str) -> None:
         """A malformed request was answered with an error."""
-        self.counters.refused += 1
         self.log_client(f"refused ({reason})", connection.peer)
         self.log.request(connection.peer, "-", status, 0, 0.0)
 

@@ -26,9 +26,9 @@ from wsgisrv.context import HelperContext
 from wsgisrv.control import Fields
 from wsgisrv.helper_board import HelperBoard, HelperPlace, HelperReal, HelperState, HelperWord
 from wsgisrv.master.backoff import FIRST_DELAY, LONG_ENOUGH, LONGEST_DELAY
-from wsgisrv.master.gauge import rss_of
 from wsgisrv.master.reap import Status, exited, in_words
 from wsgisrv.master.spawn import CloseMasters, spawn_process
+from wsgisrv.memory import rss_of
 
 _LOG = logging.getLogger("wsgisrv.master")
 

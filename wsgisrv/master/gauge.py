@@ -1,12 +1,11 @@
 """What the master measures of a worker about once a second: its memory and its rate of requests.
 
-Facts about proc(5): the second word of /proc/PID/statm is the resident set in pages. Where there is no
-/proc the figure is 0, and a limit on memory is never reached.
+Where the system does not tell, the memory is 0, and a limit on it is never reached.
 """
 
 from __future__ import annotations
 
-import os
+from wsgisrv.memory import rss_of
 
 EVERY = 1.0
 """Seconds between two measurements at least."""
@@ -41,12 +40,3 @@ class Gauge:
         self._at = now
         self.rss_bytes = rss_of(self._pid)
         return True
-
-
-def rss_of(pid: int) -> int:
-    """Returns the resident set of a process in bytes, 0 when it is not to be known."""
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError, ValueError):
-        return 0

@@ -373,6 +373,19 @@ def _resolve(address: str, host: str, port: int) -> list[tuple[socket.AddressFam
     return list(dict.fromkeys((info[0], cast(Place, info[4])) for info in found))
 
 
+def places_of(address: str) -> list[Place]:
+    """Returns what ``host:port`` or ``[v6]:port`` stands for; nothing for a unix socket's path.
+
+    Raises:
+        ConfigError: for an address that is none, or a host that is not known.
+    """
+    if address.startswith("unix:"):
+        if not address.startswith("unix:/"):
+            raise ConfigError(f"bind {address}: the path of a unix socket is absolute; {_ALLOWED}")
+        return []
+    return [place for _, place in _resolve(address, *_split(address))]
+
+
 def _inet_binder(family: socket.AddressFamily, place: Place, options: SocketOptions) -> Bind:
     def bind(leaving: Sequence[Listener]) -> Listener:
         sock = socket.socket(family, socket.SOCK_STREAM)

@@ -91,6 +91,10 @@ class Roster:
         """Returns the state of every worker that has not exited."""
         return {worker.worker_id: worker.state for worker in self._workers}
 
+    def member(self, worker_id: int) -> Member | None:
+        """Returns what is known of a worker that has not exited."""
+        return self._workers.get(worker_id)
+
     @property
     def generation(self) -> int:
         """Of the workers that serve."""

@@ -66,6 +66,14 @@ def report_cut(handle: WorkerHandle, slot: Slot, now: float) -> None:
         _LOG.warning("%s: cut %d requests more, as of its last beat", handle, rest)
 
 
+def note_last_block(slot: Slot, now: float) -> None:
+    """Counts the block of a hub that ended with its worker, which could not count it."""
+    beat = slot.reals[Real.BEAT]
+    late = now - beat - BEAT_SECONDS
+    if beat and late >= HEAD_START:
+        slot.reals[Real.BLOCKED] += late
+
+
 def in_flight(slot: Slot, now: float) -> str:
     """Returns the requests that run in a worker, oldest first, in words."""
     found = requests_in_flight(slot, now)

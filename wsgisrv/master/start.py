@@ -21,6 +21,7 @@ from wsgisrv.errors import ConfigError, NotPermittedError, WsgisrvError
 from wsgisrv.layout import Layout
 from wsgisrv.log_file import LogFile
 from wsgisrv.log_target import file_of
+from wsgisrv.master.admin_listener import check_admin, open_admin
 from wsgisrv.master.control_socket import open_control_socket
 from wsgisrv.master.daemon import detach
 from wsgisrv.master.handover import Predecessor
@@ -149,6 +150,7 @@ class _Opening:
         settings = self._settings
         if settings.umask:
             os.umask(int(settings.umask, 8))
+        check_admin(settings)
         line, warning = raise_nofile(settings.nofile, settings.max_connections)
         first = Version.read(self._own(self._layout))
         signals = SignalPipe()
@@ -163,6 +165,9 @@ class _Opening:
             control = self._control()
             if control is not None:
                 stack.callback(control.close)
+            admin = self._admin()
+            for listener in admin or ():
+                stack.callback(listener.close)
             pid_file = self._pid_file()
             if pid_file is not None:
                 stack.callback(pid_file.close)
@@ -192,6 +197,7 @@ class _Opening:
             global_conf=global_conf,
             signals=signals,
             control=control,
+            admin=admin,
             surroundings=surroundings,
         ).run()
 
@@ -249,6 +255,12 @@ class _Opening:
             if adopted is not None:
                 return adopted
         return open_control_socket(option, os.environ, self._identity)
+
+    def _admin(self) -> list[Listener] | None:
+        """Returns what is bound of ``admin_bind``; None where the predecessor has it still."""
+        if not self._settings.admin_bind:
+            return []
+        return open_admin(self._settings, self._identity) if self._predecessor is None else None
 
     def _pid_file(self) -> PidFile | None:
         if not self._settings.pid_file:

@@ -6,20 +6,25 @@ Rules: times are seconds, sizes bytes. What a worker has not told yet is 0.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from wsgisrv import __version__
 from wsgisrv.control import Fields
+from wsgisrv.figures import Figures, lag_of, read_figures
 from wsgisrv.layout import SHARED, Layout
 from wsgisrv.master.events import Plan
-from wsgisrv.master.gauge import rss_of
 from wsgisrv.master.member import State
 from wsgisrv.master.reloads import Reloads
 from wsgisrv.master.roster import Roster
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.master.workers import Workers
-from wsgisrv.scoreboard import BEAT_SECONDS, Real, Slot, Word
+from wsgisrv.memory import rss_of
+from wsgisrv.scoreboard import Real, Scoreboard, Slot, Word
+from wsgisrv.series import REFUSED, RESTART, TIMEOUT
 from wsgisrv.task_board import TaskBoard, TaskReal, TaskWord
+
+SLOWEST = 20
+"""Requests in flight that the status names."""
 
 
 def service_status(
@@ -55,6 +60,8 @@ def service_status(
             for handle in workers.handles()
             if (state := states.get(handle.worker_id)) is not None
         ],
+        "totals": totals(read_figures(workers.scoreboard)),
+        "slowest": slowest(workers.scoreboard, workers.handles(), now),
     }
 
 
@@ -97,7 +104,7 @@ def worker_status(
         servers: names of those that it serves.
         now: time.monotonic().
     """
-    words, reals = slot.words, slot.reals
+    words = slot.words
     return {
         "id": handle.worker_id,
         "pid": handle.pid,
@@ -110,7 +117,7 @@ def worker_status(
         "in_flight": words[Word.IN_FLIGHT],
         "waiting": words[Word.WAITING],
         "connections": words[Word.CONNECTIONS],
-        "hub_lag": round(_lag(state, reals[Real.HUB_LAG], reals[Real.BEAT], now), 3),
+        "hub_lag": round(lag_of(slot, now), 3),
         "oldest_request": _oldest(slot, now),
         "threads": threads_status(slot),
         "jobs": jobs_status(slot),
@@ -152,6 +159,33 @@ def jobs_status(slot: Slot) -> Fields:
     }
 
 
+def totals(figures: Figures) -> Fields:
+    """Returns what all workers have counted together, the dead ones too; ``wsgisrv top`` lives by it."""
+    return {
+        "responses": figures.responses(),
+        "refused": sum(count for count, _ in figures.of_kind(REFUSED).values()),
+        "timeouts": sum(count for count, _ in figures.of_kind(TIMEOUT).values()),
+        "restarts": {cause: count for (cause,), (count, _) in figures.of_kind(RESTART).items()},
+        "bytes_in": figures.counts[Word.BYTES_IN],
+        "bytes_out": figures.counts[Word.BYTES_OUT],
+        "latency": figures.histograms[Word.LATENCY],
+        "blocked_seconds": round(figures.sums[Real.BLOCKED], 3),
+    }
+
+
+def slowest(board: Scoreboard, workers: Iterable[WorkerHandle], now: float) -> list[Fields]:
+    """Returns the requests that have run longest, each with its worker's id, the oldest first."""
+    found = [
+        (started, line, handle.worker_id)
+        for handle in workers
+        for started, line in board[handle.slot].requests_in_flight()
+    ]
+    return [
+        {"line": line, "age": round(now - started, 3), "worker": worker_id}
+        for started, line, worker_id in sorted(found)[:SLOWEST]
+    ]
+
+
 def tasks_status(board: TaskBoard | None, workers: Workers, now: float) -> list[Fields]:
     """Returns how those of a service's tasks stand that run in one worker only.
 
@@ -178,13 +212,6 @@ def tasks_status(board: TaskBoard | None, workers: Workers, now: float) -> list[
             }
         )
     return found
-
-
-def _lag(state: State, last: float, beat: float, now: float) -> float:
-    """Returns by how much the hub last was late, or is now if that is more."""
-    if state not in (State.READY, State.DRAINING) or not beat:
-        return last
-    return max(last, now - beat - BEAT_SECONDS, 0.0)
 
 
 def _oldest(slot: Slot, now: float) -> Fields | None:

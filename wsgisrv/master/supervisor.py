@@ -26,11 +26,13 @@ from wsgisrv.control import Fields
 from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, UnavailableError, WsgisrvError
 from wsgisrv.layout import Layout
 from wsgisrv.master import events, reap
+from wsgisrv.master.admin_process import AdminProcess
 from wsgisrv.master.changes import changes
 from wsgisrv.master.commands import Asker, Commands
 from wsgisrv.master.control_server import ControlServer
 from wsgisrv.master.cpu_helpers import CpuHelpers
 from wsgisrv.master.dumps import Dumps
+from wsgisrv.master.history import History, cause_of
 from wsgisrv.master.listener_sets import ListenerSet
 from wsgisrv.master.listeners import Listener
 from wsgisrv.master.member import State
@@ -45,6 +47,7 @@ from wsgisrv.master.succession import Succession
 from wsgisrv.master.surroundings import Surroundings
 from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.master.workers import Workers
+from wsgisrv.scoreboard import Common
 
 _LOG = logging.getLogger("wsgisrv.master")
 _STOPPING = "the service is stopping"
@@ -63,6 +66,7 @@ class Supervisor:
     surroundings: who started this master, its pid file and log file; closed when ``run`` ends.
     control: the control socket, or None for a service without; closed when ``run`` ends. Heard when the
         predecessor has handed over.
+    admin: what ``admin_bind`` names, likewise; None where a predecessor still has it.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class Supervisor:
         signals: SignalPipe,
         surroundings: Surroundings | None = None,
         control: Listener | None = None,
+        admin: list[Listener] | None = None,
         fork: Fork = spawn,
     ) -> None:
         self._versions = Reloads(
@@ -98,6 +103,11 @@ class Supervisor:
         self._commands = Commands(self)
         self._control = ControlServer(control, self._selector, self._commands.obey, time.monotonic)
         self._surroundings = surroundings or Surroundings()
+        self._history = History(self._workers.scoreboard)
+        self._admin = AdminProcess(
+            first.layout.settings, admin, self._workers.scoreboard, self._control_path,
+            self._close_in_admin,
+        )  # fmt: skip
         self._succession = Succession(
             self, self._selector, self._surroundings, self._control, self._notifier
         )
@@ -143,7 +153,7 @@ class Supervisor:
         now = time.monotonic()
         others = (
             self._dumps.deadline(), self._profiles.deadline(), self._versions.deadline(),
-            self._helpers.deadline(now), self._notifier.due(now),
+            self._helpers.deadline(now), self._notifier.due(now), self._admin.deadline(now),
         )  # fmt: skip
         due = min(each for each in (self._roster.next_deadline(now), *others) if each is not None)
         for key, mask in self._selector.select(max(due - now, 0.0)):
@@ -162,6 +172,11 @@ class Supervisor:
             state = "reloading"
         else:
             state = "serving" if self._roster.is_serving else "starting"
+        common = self._workers.scoreboard.common
+        common[Common.GENERATION] = self._roster.generation
+        common[Common.WANTED] = sum(
+            policy.workers for policy in self._roster.latest_plan.groups.values()
+        )
         self._surroundings.show(f"generation {self._roster.generation}, {state}")
 
     def _tell(self, event: events.Event) -> None:
@@ -181,14 +196,20 @@ class Supervisor:
             {self._roster.generation, *(found.generation for found in self._workers.handles())},
             time.monotonic(),
         )
+        self._admin.tick(time.monotonic(), may_bind=not self._surroundings.is_waiting)
 
     def _on_exit(self, handle: WorkerHandle, status: reap.Status) -> None:
         self._read_channel(handle)
         seconds = time.monotonic() - handle.spawned_at
         reason = f"{handle} {reap.in_words(status)} after {seconds:.1f} s"
-        self._workers.forget(
-            handle, reason, was_killed=status is not None and os.WIFSIGNALED(status)
-        )
+        was_killed = status is not None and os.WIFSIGNALED(status)
+        if (member := self._roster.member(handle.worker_id)) is not None:
+            cause = cause_of(
+                member, generation=self._roster.generation, was_killed=was_killed,
+                is_stopping=bool(self._stops_asked),
+            )  # fmt: skip
+            self._history.note_exit(cause, reason)
+        self._workers.forget(handle, reason, was_killed=was_killed)
         self._dumps.on_exit(handle)
         self._profiles.on_exit(handle)
         exit_code, reason = handle.failure or (BootError.exit_code if status != 0 else 0, reason)
@@ -284,6 +305,7 @@ class Supervisor:
         """Drains: another master serves."""
         self._stops_asked += 1
         self._versions.forget()
+        self._admin.close()
         self._tell(events.StopRequested(graceful=True, is_handover=True))
 
     def status(self) -> Fields:
@@ -300,8 +322,14 @@ class Supervisor:
             "uptime": round(now - self._started, 1),
             "last_reload": self._last_reload,
             "helpers": self._helpers.status(now),
+            "admin": self._admin.urls,
+            "events": self._history.events(now),
             "tasks": tasks_status(self._surroundings.tasks, self._workers, now),
         }
+
+    def _control_path(self) -> str:
+        listener = self._control.listener
+        return listener.path if listener is not None else ""
 
     @property
     def _first_group(self) -> str:
@@ -360,6 +388,7 @@ class Supervisor:
         _LOG.error("reload failed, generation %d stays: %s", self._roster.generation, reason)
         name = f"generation {generation}" if generation else "the new generation"
         self._last_reload = f"{name} failed: {reason}"
+        self._history.note_reload(has_succeeded=False, text=self._last_reload)
         others = [each for each in self._roster.versions if each < version]
         self._commands.reload_failed(reason, after=max(others, default=-1), to=version)
         if not self._is_reloading:
@@ -411,6 +440,7 @@ class Supervisor:
         message = Message(Kind.LOG_LEVEL, {"level": level, "logger": logger})
         self._workers.tell_all(message)
         self._helpers.tell_all(message)
+        self._admin.tell(message)
         _LOG.info("log level of %s: %s", logger or "all", level)
 
     # Actions
@@ -463,9 +493,20 @@ class Supervisor:
         self._selector.close()
         self._signals.close()
         self._helpers.close_in_worker()
+        self._admin.close_in_child()
 
     def _close_in_helper(self) -> None:
-        """Runs in: a child that computes, which has no business with clients or workers."""
+        """Runs in: a child that computes."""
+        self._close_in_plain_child()
+        self._admin.close_in_child()
+
+    def _close_in_admin(self) -> None:
+        """Runs in: the child that shows how the service is."""
+        self._close_in_plain_child()
+        self._helpers.close_in_worker()
+
+    def _close_in_plain_child(self) -> None:
+        """Runs in: a child that has no business with clients or workers."""
         self._control.close_in_worker()
         self._succession.close_in_worker()
         self._surroundings.close_in_worker()
@@ -498,15 +539,18 @@ class Supervisor:
             "ready: %s, hub %s, %s, master pid %d, generation %d",
             addresses, hubs, text, os.getpid(), generation,
         )  # fmt: skip
+        self._admin.announce()
         self._succession.announce(f"serving on {addresses} with {len(handles)} workers")
         if generation > 1:
             self._last_reload = f"generation {generation} serves"
+            self._history.note_reload(has_succeeded=True, text=self._last_reload)
         self._commands.reload_done(self._roster.plan.version, generation)
 
     def _close(self) -> None:
         """Ends everything; whatever worker is left after an error of ours is killed and reaped."""
         self._workers.close()
         self._helpers.close()
+        self._admin.close()
         self._succession.close()
         self._versions.listeners.close()
         self._control.close()

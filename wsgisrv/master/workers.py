@@ -32,6 +32,7 @@ from wsgisrv.master.reap import Status, exited
 from wsgisrv.master.reloads import Reloads, Version
 from wsgisrv.master.spawn import Fork
 from wsgisrv.master.stalls import (
+    note_last_block,
     report_block,
     report_cut,
     report_hang,
@@ -157,6 +158,7 @@ class Workers:
             report.close()
             if backdoor is not None:
                 backdoor.close()
+            board.words[Word.STATE] = State.FREE
             self._free_slots.append(slot)
             _close_rings(context.servers)
             raise
@@ -288,7 +290,8 @@ class Workers:
         if handle.backdoor is not None:
             handle.backdoor.close()
         del self._handles[handle.worker_id]
-        self.scoreboard[handle.slot].words[Word.STATE] = State.FREE
+        note_last_block(self.scoreboard[handle.slot], time.monotonic())
+        self.scoreboard.retire(handle.slot)
         self._free_slots.append(handle.slot)
 
     def close(self) -> None:

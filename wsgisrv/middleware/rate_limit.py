@@ -144,7 +144,7 @@ class RateLimit:
         try:
             for limit, prefix in self._limits:
                 count, left = self._counters.hit(prefix + client, limit.seconds)
-                ends = math.ceil(left) or 1
+                ends = min(math.ceil(left), limit.seconds) or 1
                 if count > limit.most:
                     wait = max(wait, ends)
                 standing.append(f'"{limit.name}";r={max(limit.most - count, 0)};t={ends}')

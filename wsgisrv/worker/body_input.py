@@ -181,6 +181,7 @@ class BodyInput:
             try:
                 data = connection.decode(raw)
             except RefusedError as refused:
+                connection.worker.counters.note_refused(refused.status, refused.reason)
                 raise MalformedBodyError(refused.status, refused.reason) from None
             if data or connection.body_is_complete:
                 return data

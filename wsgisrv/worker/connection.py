@@ -288,6 +288,7 @@ class Connection(Stream):
             self.deadline = NEVER
             self.state = RUNNING
             assert self.exchange is not None  # noqa: S101 -- set by _begin, for mypy
+            self.client_seconds = time.monotonic() - self.exchange.started
             self.worker.pool.submit(self.exchange)
 
     def take_rest(self) -> bytes:
@@ -412,7 +413,7 @@ class Connection(Stream):
         elif self.state is RUNNING or self.is_stuck:
             super().expire()
         elif self.state in (HEAD, FIRST_CHUNK):
-            self.worker.counters.timed_out += 1
+            self.worker.counters.note_timeout("header" if self.state is HEAD else "body")
             self.refuse(RefusedError(408, "the request took too long to arrive"))
         elif self._is_unused():
             self._close_if_quiet()
@@ -449,4 +450,7 @@ class Connection(Stream):
         if (
             self._is_unused() and self.deadline == deadline
         ):  # a request that was served has moved it
+            if not self.worker.is_draining:
+                kind = "keepalive" if self._fields is not None else "no_request"
+                self.worker.counters.note_timeout(kind)
             self.close()

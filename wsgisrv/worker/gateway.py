@@ -99,6 +99,7 @@ class Exchange:
         except BodyError as error:
             self._fail(error.status, str(error))
         except RefusedError as refused:
+            worker.counters.note_refused(refused.status, refused.reason)
             self._fail(refused.status, refused.reason)
         except greenlet.GreenletExit:
             self._keep = False
@@ -416,6 +417,7 @@ class Exchange:
         if is_late:
             seconds = self.connection.worker.settings.request_timeout
             _LOG.warning("%s ran longer than request_timeout (%g s)", line, seconds)
+            self.connection.worker.counters.note_timeout("request")
             self._fail(503, "the request took too long")
             return
         if isinstance(error, BusyError):

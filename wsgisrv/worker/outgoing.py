@@ -129,7 +129,7 @@ class Outgoing:
 
     def expire(self) -> None:
         """Gives a client up that takes nothing. Runs in: hub, from the clock."""
-        self._connection.worker.counters.timed_out += 1
+        self._connection.worker.counters.note_timeout("write")
         self._connection.abort()
 
     def end(self) -> None:

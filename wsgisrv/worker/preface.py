@@ -88,7 +88,7 @@ class Preface(Stream):
 
     def _refuse(self, reason: str) -> None:
         counters = self.worker.counters
-        counters.refused += 1
+        counters.note_refused(0, "invalid PROXY protocol header")
         counters.refused_headers += 1
         count = counters.refused_headers
         _LOG.log(
@@ -107,7 +107,7 @@ class Preface(Stream):
 
     def expire(self) -> None:
         """Ends what took too long. Runs in: hub, from the clock."""
-        self.worker.counters.timed_out += 1
+        self.worker.counters.note_timeout("proxy_header")
         self._refuse("no PROXY protocol header came in time")
 
     def unstuck(self) -> None:

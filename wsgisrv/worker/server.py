@@ -123,6 +123,15 @@ class Server(abc.ABC):
         return len(self._connections)
 
     @property
+    def upgraded_count(self) -> int:
+        """How many requests run on with a connection of their own."""
+        return self._upgraded
+
+    def connections(self) -> list[Connection | Preface]:
+        """Returns those that are open; the list is the caller's own."""
+        return list(self._connections)
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing is open, nor at work: an app that took its connection over may be when that
         has closed.
@@ -138,6 +147,13 @@ class Server(abc.ABC):
     @abc.abstractmethod
     def end(self, exchange: Exchange, now: float) -> None:
         """A request was answered, or its client is gone. Runs in: pool greenlet."""
+
+    @abc.abstractmethod
+    def _note(self, exchange: Exchange, seconds: float) -> None:
+        """Counts a response, ``seconds`` after its request's head was complete.
+
+        Runs in: pool greenlet.
+        """
 
     @abc.abstractmethod
     def note_refused(self, connection: Connection, status: int, reason: str) -> None:
@@ -184,7 +200,7 @@ class Server(abc.ABC):
         most = self.settings.max_connections_per_client
         if most:
             if self._clients[peer[0]] >= most:
-                self.counters.refused += 1
+                self.counters.note_refused(0, "too many connections of one client")
                 sock.close()
                 return
             self._clients[peer[0]] += 1
@@ -251,7 +267,7 @@ class Server(abc.ABC):
         Runs in: pool greenlet.
         """
         self._upgraded += 1
-        self.counters.note(exchange.status, time.monotonic() - exchange.started)
+        self._note(exchange, time.monotonic() - exchange.started)
 
     def _end_upgraded(self) -> None:
         """A request has ended that had taken its connection over. Runs in: pool greenlet."""

@@ -52,7 +52,7 @@ class Stream(abc.ABC):
 
     __slots__ = (
         "_listener", "_on_readable", "_rest", "_unsent", "_waiter", "_waits_to_read", "_write_listener",
-        "deadline", "fd", "sock", "wake", "worker",
+        "client_seconds", "deadline", "fd", "sock", "wake", "worker",
     )  # fmt: skip
 
     def __init__(self, worker: Server, sock: Any) -> None:
@@ -60,6 +60,7 @@ class Stream(abc.ABC):
         self.sock = sock
         self.fd: int = sock.fileno()
         self.deadline = self.wake = NEVER
+        self.client_seconds = 0.0  # that the request which runs has waited for its client
         self._on_readable: Callable[[int], None] = self._readable
         self._listener: Any = None
         self._waiter: Any = None  # the greenlet that waits for this socket
@@ -325,6 +326,7 @@ class Stream(abc.ABC):
                 "two greenlets wait for one connection; an app may use it from one only"
             )
         self._waiter = greenlet.getcurrent()
+        since = time.monotonic()
         self.worker.clock.watch(self, deadline)
         pool = self.worker.pool
         has_stepped_out = pool.step_out()
@@ -335,6 +337,7 @@ class Stream(abc.ABC):
                 pool.step_in()
             self._waiter = None
             self._waits_to_read = False
+            self.client_seconds += time.monotonic() - since
             if self.deadline == deadline:  # else it is another one's by now
                 self.deadline = NEVER
         if not in_time:
@@ -367,10 +370,10 @@ class Stream(abc.ABC):
     def expire(self) -> None:
         """Wakes whoever waits, with a TimeoutError. Runs in: hub, from the clock."""
         if self._waiter is not None:
-            self.worker.counters.timed_out += 1
+            self.worker.counters.note_timeout("body" if self._waits_to_read else "write")
             self._waiter.switch(False)
         elif self.is_stuck:
-            self.worker.counters.timed_out += 1
+            self.worker.counters.note_timeout("write")
             self.abort()
 
 

@@ -30,6 +30,11 @@ from wsgisrv.worker import facts
 from wsgisrv.worker.backdoor import Backdoor
 from wsgisrv.worker.blocking_figures import publish_threads
 from wsgisrv.worker.clock import TICK, Clock
+from wsgisrv.worker.connection_states import (
+    STATES_SECONDS,
+    STATES_SECONDS_EACH,
+    publish_states,
+)
 from wsgisrv.worker.counters import Counters
 from wsgisrv.worker.draining import Draining
 from wsgisrv.worker.extended import Extended
@@ -44,6 +49,8 @@ _LOG = logging.getLogger("wsgisrv.worker")
 
 _FLUSH_SECONDS = 3.0
 """For the last spans, when the worker has nothing else to do."""
+BLOCKED_SECONDS = 0.25
+"""Lateness from which the hub counts as blocked where ``blocked_warning`` is off."""
 
 
 class Worker:
@@ -86,10 +93,12 @@ class Worker:
         self.rows = list(range(ROWS))  # of the scoreboard, those that no request has
         self.draining = Draining(context.scoreboard)
         self._siblings: list[memoryview] = []  # as of the last tick
+        self._states_due = 0.0
         self._servers = [
             WorkerServer(self, served, app)
             for served, app in zip(context.servers, apps, strict=True)
         ]
+        self.slot.words[Word.POOL_SIZE] = sum(each.settings.pool_size for each in context.servers)
         self._most_connections = sum(each.settings.max_connections for each in context.servers)
         self._channel_listener: Any = None
         self._stacks = functools.partial(all_stacks, hidden=hidden)
@@ -215,6 +224,7 @@ class Worker:
 
     def _give_up(self) -> None:
         _LOG.error("%d connections did not end in time", self.connection_count)
+        self._on_tick(time.monotonic(), 0.0)
         self._finish_logs()
         self._close_backdoor()
         os._exit(1)
@@ -278,7 +288,11 @@ class Worker:
         self._siblings = self._find_siblings(now)
         running = sum(server.requests.running() for server in self._servers)
         waiting = sum(server.requests.requests_waiting() for server in self._servers)
+        self.counters.note_lag(lag, self._settings.blocked_warning or BLOCKED_SECONDS)
         self.counters.publish(slot, running, waiting)
+        if now >= self._states_due:
+            states = publish_states(slot, self._servers)
+            self._states_due = now + max(STATES_SECONDS, states * STATES_SECONDS_EACH)
         publish_threads(slot)
         for server in self._servers:
             server.access_log.tick(now)

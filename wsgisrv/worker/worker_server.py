@@ -7,14 +7,18 @@ runs every method unless it says otherwise.
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 from wsgiref.types import WSGIApplication
 
 from wsgisrv import logs
 from wsgisrv.context import Served
+from wsgisrv.current import ROUTE
+from wsgisrv.scoreboard import LATENCY_BOUNDS
 from wsgisrv.worker.acceptor import Acceptor
 from wsgisrv.worker.access_log import AccessLog
 from wsgisrv.worker.connection import Connection
+from wsgisrv.worker.counters import Row
 from wsgisrv.worker.draining import KEY
 from wsgisrv.worker.gateway import Exchange
 from wsgisrv.worker.pool import RequestPool
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
     from wsgisrv.worker.worker import Worker
 
 _LOG = logging.getLogger("wsgisrv.worker")
+
+MOST_COUNTED = 2000
+"""Combinations of method, route and status whose row is kept at hand; the others are looked up."""
 
 
 class WorkerServer(Server):
@@ -47,6 +54,8 @@ class WorkerServer(Server):
         super().__init__(app, worker.hub, settings, pool, worker.clock, served.tls, label)
         self.name = served.name
         self.requests = pool
+        self._latency = worker.counters.latency
+        self._counted: dict[tuple[str, str | None, int], Row] = {}
         self.counters = worker.counters
         self._worker = worker
         self._slot = worker.slot
@@ -111,7 +120,7 @@ class WorkerServer(Server):
             self._rows.append(exchange.row)
         seconds = now - exchange.started
         if exchange.connection.upgraded is None:
-            self.counters.note(exchange.status, seconds)
+            self._note(exchange, seconds)
         else:
             self._end_upgraded()
         if self.access_log.is_on:
@@ -119,10 +128,32 @@ class WorkerServer(Server):
         if self._tracing is not None:
             self._tracing.end(exchange)
 
+    def _note(self, exchange: Exchange, seconds: float) -> None:
+        """Counts a response, by what its app has said of it (``environ["wsgisrv.route"]``)."""
+        self._latency[bisect_left(LATENCY_BOUNDS, seconds)] += 1
+        try:
+            row = self._counted[exchange.head.method, exchange.environ.get(ROUTE), exchange.status]
+        except (KeyError, TypeError):  # an app may put anything there, a list as well
+            row = self._find_row(exchange)
+        row[0] += 1
+        row[1] += seconds
+        connection = exchange.connection
+        if exchange.waited or connection.client_seconds:
+            self.counters.note_waits(seconds, exchange.waited, connection.client_seconds)
+            connection.client_seconds = 0.0
+
+    def _find_row(self, exchange: Exchange) -> Row:
+        method, status = exchange.head.method, exchange.status
+        route = exchange.environ.get(ROUTE)
+        name = route if isinstance(route, str) else ""
+        row, is_own = self.counters.row_of(self.name, method, status // 100, name)
+        if is_own and name is (route or "") and len(self._counted) < MOST_COUNTED:
+            self._counted[method, route, status] = row
+        return row
+
     def note_refused(self, connection: Connection, status: int, reason: str) -> None:
         """A malformed request was answered with an error."""
-        self.counters.refused += 1
-        self.counters.status_class[status // 100] += 1
+        self.counters.note_refused(status, reason)
         _LOG.debug("%srefused a request from %s: %s", self.label, connection.peer[0], reason)
         if self.access_log.is_on:
             self.access_log.note_refused(connection, status)

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Iterator
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import pytest
 import webob
@@ -139,6 +140,25 @@ def test_a_path_argument_is_text_as_the_client_meant_it() -> None:
 def test_none_is_204_unless_it_is_declared_otherwise() -> None:
     assert (call("/none").status, call("/none").body) == ("204 No Content", b"")
     assert (call("/accepted").status, call("/accepted").body) == ("202 Accepted", b"")
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "route"),
+    [
+        ("/dict/x", "GET", "/v1/dict/{name}"),
+        ("/list", "GET", "/v1/list"),
+        ("/list", "HEAD", "/v1/list"),
+        ("/nothing", "GET", None),
+        ("/list", "DELETE", None),
+    ],
+)
+def test_the_server_is_told_the_route_below_its_mount_point(
+    path: str, method: str, route: str | None
+) -> None:
+    environ = {"SCRIPT_NAME": "/v1", "PATH_INFO": path, "REQUEST_METHOD": method}
+    setup_testing_defaults(environ)
+    list(make_app()(environ, lambda *_: lambda _data: None))
+    assert environ.get("wsgisrv.route") == route
 
 
 def test_a_created_thing_has_its_location_below_the_mount_point() -> None:

@@ -14,6 +14,7 @@ from wsgisrv.config import Settings
 from wsgisrv.http1.body import ChunkedDecoder, LengthDecoder
 from wsgisrv.http1.limits import Limits
 from wsgisrv.worker.body_input import NO_BODY, BodyInput
+from wsgisrv.worker.counters import Counters
 from wsgisrv.worker.errors import BodyError
 
 
@@ -24,7 +25,7 @@ class Client:
         self.decoder = decoder
         self.pieces = list(pieces)
         self.sent: list[bytes] = []
-        self.worker = SimpleNamespace(settings=Settings(body_timeout=1.0))
+        self.worker = SimpleNamespace(settings=Settings(body_timeout=1.0), counters=Counters())
         self.body_data = self.decode(with_head) if with_head else b""
 
     def decode(self, data: bytes) -> bytes:
