@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.certificates import Certificates
 from tests.support.databases import Database, MissingError, mariadb, postgresql
+
+# A slow machine is not a failure.
+settings.register_profile("wsgisrv", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("wsgisrv")
 
 NO_DRIVER = (
     "mysqlclient could not be built (on Debian: apt-get install libmariadb-dev pkg-config,"

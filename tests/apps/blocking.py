@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import sqlite3
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterable
@@ -18,6 +20,7 @@ native_sleep = patcher.original("time").sleep
 NATIVE_LOCK = patcher.original("_thread").allocate_lock()
 NATIVE_SOCKET = patcher.original("socket").socket()
 native_pair = patcher.original("socket").socketpair
+native_waitpid = patcher.original("os").waitpid
 
 
 def factory(global_conf: dict[str, str], app: str) -> WSGIApplication:
@@ -29,6 +32,10 @@ def factory(global_conf: dict[str, str], app: str) -> WSGIApplication:
         "queries_sqlite": queries_sqlite,
         "sleeps_natively": sleeps_natively,
         "waits_on_a_socket": waits_on_a_socket,
+        "queries_mysql": queries_mysql,
+        "queries_postgresql": queries_postgresql,
+        "waits_for_a_process": waits_for_a_process,
+        "waits_for_a_shell": waits_for_a_shell,
     }[app]
 
     def blocking(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -83,6 +90,41 @@ def waits_on_a_socket(seconds: float) -> None:
     with ours, theirs, contextlib.suppress(TimeoutError):
         ours.settimeout(seconds)
         ours.recv(1)
+
+
+def queries_mysql(seconds: float) -> None:
+    """Has the server wait, by the plain driver."""
+    import MySQLdb
+
+    with contextlib.closing(MySQLdb.connect(**_place("user", "password"))) as connection:
+        connection.cursor().execute(f"SELECT SLEEP({seconds})")
+
+
+def queries_postgresql(seconds: float) -> None:
+    """Likewise, by psycopg 2 without its wait callback."""
+    import psycopg2
+    from psycopg2 import extensions
+
+    extensions.set_wait_callback(None)
+    place = _place("user", "password", database="dbname")
+    with contextlib.closing(psycopg2.connect(**place)) as connection:
+        connection.cursor().execute(f"SELECT pg_sleep({seconds})")
+
+
+def waits_for_a_process(seconds: float) -> None:
+    with subprocess.Popen(["sleep", str(seconds)]) as process:
+        native_waitpid(process.pid, 0)
+
+
+def waits_for_a_shell(seconds: float) -> None:
+    os.system(f"sleep {seconds}")  # noqa: S605 - what is looked at
+
+
+def _place(*names: str, database: str = "database") -> dict[str, Any]:
+    """Returns what the driver needs to know of the test's server."""
+    known = json.loads(os.environ["TEST_DATABASE"])
+    chosen = {name: known[name] for name in ("host", "port", *names)}
+    return {**chosen, database: known["name"]}
 
 
 def _sleep(library: Any, seconds: float) -> None:

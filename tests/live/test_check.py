@@ -170,6 +170,35 @@ def test_imports_names_what_blocks_and_what_serves_instead(ini: str) -> None:
     }
 
 
+def test_imports_name_a_driver_only_where_it_would_block(ini: str, tmp_path: Path) -> None:
+    for name in ("MySQLdb", "psycopg2", "psycopg"):
+        pytest.importorskip(name, exc_type=ImportError)
+    module = tmp_path / "uses_drivers.py"
+    body = "from tests.apps.basic import factory\nimport psycopg, psycopg2, MySQLdb\n"
+    Path(ini).write_text(PASTE.format("basic").replace("tests.apps.basic", "uses_drivers"))
+    env = {"PYTHONPATH": f"{Path(__file__).parents[2]}:{tmp_path}"}
+
+    def found(*lines: str, **more: str) -> set[tuple[str, str]]:
+        module.write_text(body + "".join(f"{line}\n" for line in lines))
+        done = wsgisrv(
+            "check", ini, "--bind", "127.0.0.1:0", "--imports", "--json", env={**env, **more}
+        )
+        imports = json.loads(done.stdout)["app"]["imports"]
+        return {(one["module"], one["found"]) for one in imports}
+
+    assert found() == {("MySQLdb", "is loaded")}
+    assert found("import wsgisrv.blocking.mysql") == set()
+    assert found(
+        "import wsgisrv.blocking.mysql",
+        "from psycopg2 import extensions",
+        "extensions.set_wait_callback(None)",
+        PSYCOPG_WAIT_FUNC="wait_c",
+    ) == {
+        ("psycopg2", "is loaded, without a wait callback"),
+        ("psycopg", "is loaded, and waits by wait_c()"),
+    }
+
+
 def test_imports_of_an_app_that_blocks_nothing_are_none(ini: str) -> None:
     done = wsgisrv("check", ini, "--bind", "127.0.0.1:0", "--imports")
     assert "imports: nothing that is known to block" in done.stdout.splitlines()

@@ -1,4 +1,4 @@
-"""The demo, as ``tools/serve`` runs it: real workers over one SQLite file, or over a MariaDB."""
+"""The demo, as ``tools/serve`` runs it: real workers over one SQLite file, a MariaDB, a PostgreSQL."""
 
 from __future__ import annotations
 
@@ -14,20 +14,35 @@ from typing import Any
 
 import pytest
 
-from tests.support.databases import Database, MissingError, mariadb
+from tests.support.databases import Database, MissingError, mariadb, postgresql
 from tests.support.http import Client, Response
-from tests.support.server import Server, run
+from tests.support.server import ROOT, Server, run
 
 WRONG = "not-the-one"
+SERVERS = ["mysql+wsgisrv", "postgresql+psycopg"]
+DRIVERS = {"mysql+wsgisrv": "MySQLdb", "postgresql+psycopg": "psycopg"}
 
 
-@pytest.fixture(params=["sqlite", "mysql+wsgisrv"])
+def server_of(scheme: str, request: pytest.FixtureRequest) -> Database:
+    """The session's server for a URL's scheme."""
+    pytest.importorskip(DRIVERS[scheme], exc_type=ImportError)
+    name = "mariadb_server" if scheme.startswith("mysql") else "postgresql_server"
+    found: Database = request.getfixturevalue(name)
+    return found
+
+
+def empty(scheme: str, request: pytest.FixtureRequest) -> str:
+    """The URL of a new database on a server."""
+    shelf = server_of(scheme, request)
+    return dataclasses.replace(shelf, name=shelf.make_database()).url(scheme)
+
+
+@pytest.fixture(params=["sqlite", *SERVERS])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'shelf.sqlite'}"
-    shelf: Database = request.getfixturevalue("mariadb_server")
-    return dataclasses.replace(shelf, name=shelf.make_database()).url(request.param)
+    return empty(request.param, request)
 
 
 @pytest.fixture
@@ -61,6 +76,14 @@ def test_a_book_is_added_lent_returned_and_removed(server: Server) -> None:
         assert client.get(place).json()["errors"][0]["status"] == 404
 
 
+def test_a_path_that_no_database_could_keep_is_no_error_of_the_servers(server: Server) -> None:
+    with server.connect() as client:
+        for book_id in ("a%00b", "x" * 5000, "%F0%9F%90%99", "%27%20OR%201=1"):
+            for path in (f"/v1/books/{book_id}", f"/v1/authors/{book_id}"):
+                assert client.get(path).status in (400, 404), path
+                assert client.get(path, method="DELETE").status in (400, 404), path
+
+
 def test_of_many_clients_that_want_one_book_exactly_one_gets_it(server: Server) -> None:
     with server.connect() as client:
         place = post(client, "/v1/books", {"title": "t", "author": "a"})["location"]
@@ -85,11 +108,33 @@ def test_fifty_clients_that_write_at_once_are_all_served(server: Server) -> None
         assert len(client.get("/v1/books?limit=1000").json()["books"]) == 100
 
 
-def test_a_database_that_goes_away_is_a_503_and_comes_back() -> None:
-    pytest.importorskip("MySQLdb", exc_type=ImportError)
+@pytest.mark.parametrize("scheme", SERVERS)
+def test_the_paste_file_serves_another_database_with_its_one_line_changed(
+    scheme: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    shipped = (ROOT / "wsgisrv/demo/api-paste.ini").read_text()
+    line = "database = sqlite:///shelf.sqlite"
+    assert shipped.count(line) == 1
+    ini = tmp_path / "api-paste.ini"
+    ini.write_text(shipped.replace(line, f"database = {empty(scheme, request)}".replace("%", "%%")))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        fd, address = listener.fileno(), listener.getsockname()
+        command = ["serve", str(ini), "--bind", f"fd://{fd}", "--workers", "1"]
+        with run(command, pass_fds=[fd], address=address) as server:
+            server.wait_ready()
+            with server.connect() as client:
+                book = {"title": "Kindred", "author": "Octavia E. Butler", "year": 1979}
+                place = post(client, "/v1/books", book)["location"]
+                assert client.get(place).json()["year"] == 1979
+                assert client.get("/healthz").status == 200
+
+
+@pytest.mark.parametrize("scheme", SERVERS)
+def test_a_database_that_goes_away_is_a_503_and_comes_back(scheme: str) -> None:
+    pytest.importorskip(DRIVERS[scheme], exc_type=ImportError)
     with contextlib.ExitStack() as stack:
         try:
-            shelf = stack.enter_context(mariadb())
+            shelf = stack.enter_context(mariadb() if scheme.startswith("mysql") else postgresql())
         except MissingError as error:
             pytest.skip(str(error))
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -97,7 +142,7 @@ def test_a_database_that_goes_away_is_a_503_and_comes_back() -> None:
         command = [
             "demo",
             "--database",
-            shelf.url("mysql+wsgisrv"),
+            shelf.url(scheme),
             "--bind",
             f"fd://{fd}",
             "--workers",
@@ -114,11 +159,13 @@ def test_a_database_that_goes_away_is_a_503_and_comes_back() -> None:
         assert client.get("/healthz").status == 200
 
 
+@pytest.mark.parametrize("scheme", SERVERS)
 def test_a_database_that_cannot_be_opened_is_one_line_without_its_password(
-    mariadb_server: Database,
+    scheme: str, request: pytest.FixtureRequest
 ) -> None:
-    url = dataclasses.replace(mariadb_server, password=WRONG).url("mysql+wsgisrv")
+    url = dataclasses.replace(server_of(scheme, request), password=WRONG).url(scheme)
     with run(["demo", "--database", url, "--bind", "127.0.0.1:0", "--workers", "1"]) as server:
         assert server.wait_exit() == 78
-    assert "Access denied" in server.lines[-1]
+    said = {"mysql": "Access denied", "postgresql": "password authentication failed"}
+    assert said[scheme.partition("+")[0]] in server.lines[-1]
     assert WRONG not in server.log

@@ -122,6 +122,48 @@ for cut in (0, 3, 20, 60, 5000, 70_000):
         assert error.args[0] == 2013 and "query_timeout" in error.args[1], (cut, error)
         assert ticks.count > 20, ticks.count
 """,
+    "whatever asks a server that falls silent is an error in time, and stops nobody": """
+asks = {
+    "commit": lambda c: c.commit(), "rollback": lambda c: c.rollback(), "ping": lambda c: c.ping(),
+    "autocommit": lambda c: c.autocommit(True), "select_db": lambda c: c.select_db("test"),
+    "stat": lambda c: c.stat(), "charset": lambda c: c.set_character_set("latin1"),
+    "change_user": lambda c: c.change_user(server.user, server.password, server.name),
+    "kill": lambda c: c.kill(1), "begin": lambda c: c.begin(),
+}
+def ask_the_silent(call):
+    proxy = Proxy(closes=False)
+    connection = connect(host="127.0.0.1", port=proxy.port, query_timeout=0.3)
+    proxy.left = 0
+    error = raises(mysql.OperationalError, call, connection)
+    assert error.args[0] == 2013 and "query_timeout" in error.args[1], error
+    assert raises(mysql.OperationalError, ask, connection, "SELECT 1").args[0] == 2006
+with Ticks() as ticks, eventlet.Timeout(30):
+    for done in [eventlet.spawn(ask_the_silent, call) for call in asks.values()]:
+        done.wait()
+assert ticks.count > 50, ticks.count
+""",
+    "a next result that does not come": """
+for kind in (mysql.cursors.Cursor, mysql.cursors.SSCursor):
+    connection = connect(query_timeout=0.5, cursorclass=kind)
+    with connection.cursor() as cursor, Ticks() as ticks:
+        cursor.execute("SELECT 1; SELECT SLEEP(30), 2")
+        assert cursor.fetchall() == ((1,),)
+        error = raises(mysql.OperationalError, cursor.nextset)
+        assert error.args[0] == 2013, error
+    assert ticks.count > 50, ticks.count
+    assert raises(mysql.OperationalError, ask, connection, "SELECT 1").args[0] == 2006
+""",
+    "a TLS handshake that does not end": """
+greeting = eventlet.connect((server.host, server.port)).recv(4096)
+for more in (0, 1, 200):  # silent at once, in the midst of the server's first record, a little later
+    proxy = Proxy(closes=False)
+    proxy.left = len(greeting) + more
+    with Ticks() as ticks, eventlet.Timeout(20):
+        error = raises(mysql.OperationalError, connect, host="127.0.0.1", port=proxy.port,
+                       ssl={"ca": server.ca}, ssl_mode="REQUIRED", connect_timeout=0.5)
+    assert error.args[0] == 2003 and "connect_timeout of 0.5 s" in error.args[1], error
+    assert ticks.count > 50, ticks.count
+""",
     "a server that goes away between two statements": """
 connection = connect()
 with connect() as other:

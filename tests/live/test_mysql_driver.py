@@ -66,6 +66,20 @@ with Ticks() as ticks:
     rows = ask(connection, "SELECT REPEAT('x', 9000), SLEEP(0.02) FROM seq_1_to_20")
 assert len(rows) == 20 and ticks.count > 20, ticks.count
 """,
+    "a commit that has to wait lets others run": """
+connection, other = connect(), connect(autocommit=True)
+table(connection, "waited_for")
+ask(connection, "INSERT INTO waited_for (text) VALUES ('a')")
+ask(other, "FLUSH TABLES WITH READ LOCK")
+waiting = eventlet.spawn(connection.commit)
+with Ticks() as ticks:
+    eventlet.sleep(0.2)
+    assert not waiting.dead and ask(other, "SELECT COUNT(*) FROM waited_for") == ((0,),)
+assert ticks.count > 20, ticks.count
+ask(other, "UNLOCK TABLES")
+waiting.wait()
+assert ask(other, "SELECT COUNT(*) FROM waited_for") == ((1,),)
+""",
     "commit keeps and rollback forgets": """
 connection, other = connect(), connect(autocommit=True)
 table(connection, "kept")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import json
 import os
 import select
 import signal
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.control import operated, wait_status
+from tests.support.databases import Database
 from tests.support.server import serve
 
 REQUEST = r"GET /\?{} HTTP/1\.1"
@@ -48,12 +51,47 @@ def test_what_holds_the_hub_is_named_once_with_its_request_while_it_lasts(app: s
             "spins",
             r"^remedy: what waits in C code goes to .*in_thread, what computes to in_process$",
         ),
+        ("waits_for_a_process", r"^remedy for posix\.waitpid: wsgisrv\.blocking\.in_thread takes"),
+        ("waits_for_a_shell", r"^remedy for posix\.system: wsgisrv\.blocking\.in_thread takes"),
     ],
 )
 def test_what_holds_the_hub_comes_with_what_serves_instead(app: str, remedy: str) -> None:
     with serve(f"tests.apps.blocking:{app}", workers=1) as server, server.connect() as client:
         client.send(b"GET /?2 HTTP/1.1\r\nHost: test\r\n\r\n")
         server.wait_line(r"the hub is blocked, for 0\.\d\d s by now, by " + REQUEST.format(2))
+        server.wait_line(remedy)
+        assert client.response().status == 200
+
+
+@pytest.mark.parametrize(
+    ("app", "database", "remedy"),
+    [
+        (
+            "queries_mysql", "mariadb_server",
+            r"^remedy for MySQLdb\.connections: wsgisrv\.blocking\.mysql is .*mysql\+wsgisrv://",
+        ),
+        (
+            "queries_postgresql", "postgresql_server",
+            r"^remedy for psycopg2\.extensions\.connection\.cursor: .*make_psycopg_green\(\) sets it again$",
+        ),
+    ],
+)  # fmt: skip
+def test_a_plain_driver_that_holds_the_hub_is_named_with_the_green_one(
+    app: str,
+    database: str,
+    remedy: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if app == "queries_postgresql":
+        pytest.importorskip("psycopg2", exc_type=ImportError)
+    known: Database = request.getfixturevalue(database)
+    facts = dataclasses.asdict(dataclasses.replace(known, _keeper=None))
+    monkeypatch.setenv("TEST_DATABASE", json.dumps(facts))
+    with serve(f"tests.apps.blocking:{app}", workers=1) as server, server.connect() as client:
+        client.send(b"GET /?2 HTTP/1.1\r\nHost: test\r\n\r\n")
+        server.wait_line(r"the hub is blocked, for 0\.\d\d s by now, by " + REQUEST.format(2))
+        server.wait_line(rf'^  File ".*/tests/apps/blocking\.py", line \d+, in {app}$')
         server.wait_line(remedy)
         assert client.response().status == 200
 

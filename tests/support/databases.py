@@ -73,11 +73,17 @@ class Database:
         return f"{scheme}://{place}{'?' if pairs else ''}{pairs}"
 
     def make_database(self) -> str:
-        """Returns the name of a new, empty database of MariaDB's."""
+        """Returns the name of a new, empty database."""
+        name = f"test_{uuid.uuid4().hex}"
+        place: dict[str, Any] = {"host": self.host, "port": self.port, "user": self.user}
+        if self.port == PORT["postgresql"]:
+            import psycopg
+
+            with psycopg.connect(password=self.password, autocommit=True, **place) as connection:
+                connection.execute(f"CREATE DATABASE {name}".encode())
+            return name
         import MySQLdb
 
-        name = f"test_{uuid.uuid4().hex}"
-        place = {"host": self.host, "port": self.port, "user": self.user}
         with contextlib.closing(MySQLdb.connect(password=self.password, **place)) as connection:
             connection.query(f"CREATE DATABASE {name}")
         return name
@@ -226,9 +232,15 @@ class Keeper:
                 contextlib.suppress(OSError),
                 socket.create_connection((self._host, self._port), 1),
             ):
-                return
+                if self._is_ready():
+                    return
             time.sleep(0.02)
         raise RuntimeError(f"it did not start: {self._log.read_text(errors='replace')[-2000:]}")
+
+    def _is_ready(self) -> bool:
+        """Whether a server that can be connected to serves as well: PostgreSQL says it in a file."""
+        pid_file = self._directory / "data" / "postmaster.pid"
+        return self._kind != "postgresql" or pid_file.read_text().split()[-1:] == ["ready"]
 
     def stop(self) -> None:
         if self._server is None:

@@ -29,6 +29,9 @@ class Things:
     @api.sub_action("paint")
     @api.body({"type": "object"})
     def paint(self, request, id): ...
+    @api.sub_action("weigh")
+    @api.version("1.1", "1.2")
+    def weigh(self, request, id): ...
 
 class Filter:
     def __init__(self, app):
@@ -110,6 +113,7 @@ def test_the_table_has_every_route_behind_maps_and_filters(ini: Path) -> None:
         ["GET", "/v1/things/{id}", "Things.show", "1.0-1.1"],
         ["GET", "/v1/things/{id}", "Things.show", "(show_more)", "1.2-1.3", "result"],
         ["POST", "/v1/things/{id}/action", "Things.paint", "{paint}", "1.0-1.3", "body"],
+        ["POST", "/v1/things/{id}/action", "Things.weigh", "{weigh}", "1.1-1.2"],
     ]
     assert "noise on stdout" in answer.stderr
 

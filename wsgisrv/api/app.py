@@ -42,7 +42,6 @@ from wsgisrv.errors import ConfigError
 
 Headers = list[tuple[str, str]]
 
-_VARY = ("Vary", HEADER)
 _SLASHES = ("strict", "ignore", "redirect")
 _RESULT_ERRORS = ("log", "fail", "ignore")
 
@@ -98,6 +97,9 @@ class API:
         self.media_types = load_media_types(media_types)
         self._media_type = next(iter(self.media_types.values()))
         self._plain = {None, "", "*/*", self._media_type.name}
+        varies = ["Accept"] if len(self.media_types) > 1 else []
+        varies += [HEADER] if versions is not None else []
+        self._always = [("Vary", ", ".join(varies))] if varies else []
         # What is no document is acceptable to who takes what it is instead: lines, an error.
         self._offers = (*self.media_types, JSON_LINES, PROBLEM_JSON)
         self._faults = Faults(faults or {}, problem_json, tuple(languages))
@@ -121,14 +123,13 @@ class API:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answers one request."""
         request = self._request_class(environ)
-        more: Headers = []
+        more: Headers = self._always.copy()
         try:
             if self._request_ids:
                 more.append(("X-OpenStack-Request-ID", request.request_id))
             index = 0
             versions = self.versions
             if versions is not None:
-                more.append(_VARY)
                 index = versions.index_of(environ.get(ENVIRON_KEY))
                 more.append(versions.headers[index])
                 environ[VERSION] = versions.names[index]
@@ -146,26 +147,26 @@ class API:
     ) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
         path = environ.get("PATH_INFO") or "/"
-        if not path.isascii():
+        if not path.isascii() or "\0" in path:
             path = _decoded(path)
-        found = self.router.find(method, path, environ) or self._find_with_slash(
-            method, path, environ
-        )
+        found = self.router.find(method, path, environ)
         if found is None:
-            return self._answer_unmatched(method, path, environ, start_response, index, more)
-        if root := environ.get("SCRIPT_NAME"):
-            environ[ROUTE] = root + environ[ROUTE]
+            path = self._path_with_slash(method, path, environ)
+            found = self.router.find(method, path, environ)
+            if found is None:
+                return self._answer_unmatched(method, path, environ, start_response, index, more)
+        environ[ROUTE] = environ.get("SCRIPT_NAME", "") + environ[ROUTE]
         action, arguments = found
         plan = action.at[index]
         if plan is None:
             raise exc.HTTPNotFound(f"no {method} {path} in version {environ[VERSION]}")
-        accept = environ.get("HTTP_ACCEPT")
-        media_type = (
-            self._media_type if accept in self._plain else self._negotiated(accept or "*/*")
-        )
         environ["wsgiorg.routing_args"] = ((), arguments)
         if plan.subs is not None:
             plan = choose_sub_action(plan, request)
+        accept = environ.get("HTTP_ACCEPT")
+        media_type = (
+            self._media_type if accept in self._plain else self._negotiated(accept or "*/*", plan)
+        )
         if plan.prepare is not None:
             arguments = {**arguments}
             plan.prepare(request, arguments)
@@ -184,20 +185,26 @@ class API:
         start_response(plan.status, headers)
         return [] if method == "HEAD" else [body]
 
-    def _negotiated(self, accept: str) -> MediaType:
-        chosen = choose(accept, self._offers)
-        if chosen is None:
+    def _negotiated(self, accept: str, plan: Plan) -> MediaType:
+        chosen = choose(accept, plan.offers or self._offers)
+        if chosen is None and not plan.offers:  # what an action produces, it checks itself
             raise exc.HTTPNotAcceptable(f"this API answers in {' or '.join(self.media_types)}")
-        return self.media_types.get(chosen, self._media_type)
+        return self.media_types.get(chosen or "", self._media_type)
 
-    def _find_with_slash(self, method: str, path: str, environ: WSGIEnvironment) -> Any:
-        """Returns what the path with a slash more or less has, or sends the client there."""
+    def _path_with_slash(self, method: str, path: str, environ: WSGIEnvironment) -> str:
+        """Returns the path with a slash more or less, where there is that one instead, or sends the client
+        there.
+        """
         if self._trailing_slash == "strict" or path == "/":
-            return None
+            return path
         other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
-        found = self.router.find(method, other, environ)
-        if found is None or self._trailing_slash == "ignore":
-            return found
+        has = self.router.allowed
+        if self.router.find(method, other, environ) is None and (
+            has(path, environ) or not has(other, environ)
+        ):
+            return path
+        if self._trailing_slash == "ignore":
+            return other
         query = environ.get("QUERY_STRING", "")
         place = webob.Request(environ).application_url + quote(other) + (query and f"?{query}")
         raise exc.HTTPPermanentRedirect(location=place)
@@ -233,10 +240,13 @@ def _send_other(
         raise result  # returned instead of raised: it would send itself as HTML
     if isinstance(result, webob.Response):
         for name, value in more:
-            result.headers.setdefault(name, value)
+            if name == "Vary":
+                result.headers.add(name, value)
+            else:
+                result.headers.setdefault(name, value)
         return result(environ, start_response)  # type: ignore[no-any-return]
     if isinstance(result, File) or is_file(result):
-        file, headers = open_file(result)
+        file, headers = open_file(result, *plan.offers[:1])
         start_response(plan.status, [*headers, *more])
         if is_head:
             file.close()
@@ -259,7 +269,12 @@ def _location(plan: Plan, result: Any, environ: WSGIEnvironment) -> str:
 
 
 def _decoded(path: str) -> str:
-    """Returns the path as text; PEP 3333 has its octets, each as a character."""
+    """Returns the path as text; PEP 3333 has its octets, each as a character.
+
+    NUL is refused, since a database may take it for no text at all.
+    """
+    if "\0" in path:
+        raise exc.HTTPBadRequest("the path has a NUL character")
     try:
         return path.encode("latin-1").decode("utf-8")
     except UnicodeDecodeError:

@@ -7,17 +7,22 @@ file and line. A decorated function stays a plain function, so the order of deco
 from __future__ import annotations
 
 import dataclasses
+import re
+import string
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from wsgisrv.errors import ConfigError
 
 if TYPE_CHECKING:
     from wsgisrv.api.pagination import Collection
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _DECLARED = "wsgisrv_declared"
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")  # RFC 6838, 4.2
 
 Before = Callable[[Any, Mapping[str, Any]], None]
 """A hook before an action: gets the request and the path arguments; to refuse, it raises."""
@@ -56,6 +61,7 @@ class Declared:
 
     status: int = 0
     location: str = ""
+    media_types: Sequence[str] = ()
     span: Span | None = None
     implements: str = ""
     sub_action: str = ""
@@ -91,14 +97,45 @@ def responds(status: int, *, location: str = "") -> Callable[[_Function], _Funct
             braces: ``/books/{id}``.
 
     Raises:
-        ValueError: when it is no such status.
+        ConfigError: when it is no such status, or the location no such text.
     """
-    if not 200 <= status <= 299:
-        raise ValueError(f"an action responds with 200 to 299, not {status}")
-    HTTPStatus(status)
+    if not 200 <= status <= 299 or status not in set(HTTPStatus):
+        raise ConfigError(
+            f"{_caller()}: an action responds with a status of 200 to 299, not {status}"
+        )
+    try:
+        fields = [field for _, field, _, _ in string.Formatter().parse(location)]
+    except ValueError as error:
+        raise ConfigError(f"{_caller()}: location = {location!r}: {error}") from None
+    if "" in fields:
+        raise ConfigError(
+            f"{_caller()}: location = {location!r}: braces name a field of the result"
+        )
 
     def note(declared: Declared) -> None:
         declared.status, declared.location = status, location
+
+    return _noting(note)
+
+
+def produces(*media_types: str) -> Callable[[_Function], _Function]:
+    """Declares what an action answers in, where that is not the API's media types: a file, a response.
+
+    A client that takes none of them gets 406 before the action is called. Of two or more, the action chooses
+    by ``request.best_match``. JSON lines need no such word.
+
+    Args:
+        media_types: as in ``text/csv``; the preferred one first.
+
+    Raises:
+        ConfigError: when there is none, or one is no media type.
+    """
+    if not media_types or not all(map(_MEDIA_TYPE.fullmatch, media_types)):
+        named = ", ".join(map(repr, media_types)) or "nothing"
+        raise ConfigError(f"{_caller()}: an action produces media types as text/csv, not {named}")
+
+    def note(declared: Declared) -> None:
+        declared.media_types = media_types
 
     return _noting(note)
 

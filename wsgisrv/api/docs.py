@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import webob
 from webob import exc
 
+from wsgisrv.api.declared import produces
 from wsgisrv.api.openapi import Described, Documented
 from wsgisrv.api.request import Request
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from wsgisrv.api.router import Router
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self';"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _ASSETS = {"docs.js": "text/javascript", "docs.css": "text/css"}
@@ -48,10 +49,12 @@ class Documentation:
         response.conditional_response = True
         return response
 
+    @produces("text/html")
     def page(self, request: Request) -> webob.Response:
         """The docs page."""
         return self._asset("docs.html", "text/html")
 
+    @produces(*_ASSETS.values())
     def asset(self, request: Request, name: str) -> webob.Response:
         """What the page needs."""
         if name not in _ASSETS:

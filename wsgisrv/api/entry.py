@@ -93,17 +93,22 @@ class Entry:
         return not self._no_format
 
     def check_answered(self) -> bool:
-        """Whether there is an action.
+        """Whether there is an action, and any path that it answers.
 
         Raises:
             ConfigError: when there is none, but for the seven that Routes declares of every resource.
         """
         if self.actions:
-            return True
+            return not (self._no_format and self._has_format_always())
         action = self.route.defaults.get("action")
         if not self.route.collection_name or action not in _RESOURCE_ACTIONS:
             raise ConfigError(f"{self.place}: {self.route.routepath}: no action {action!r}")
         return False
+
+    def _has_format_always(self) -> bool:
+        """Whether each path of the route has a ``format``: ``.:(format)``, unlike ``{.format}``."""
+        variables = (part for part in self.route.routelist if not isinstance(part, str))
+        return any((part["type"], part["name"]) == (":", "format") for part in variables)
 
     def match(self, path: str, segments: Sequence[str]) -> Match | None:
         """Returns the match, if ``path`` has one.

@@ -97,18 +97,21 @@ def _type(around: Mapping[str, Any]) -> str:
 
 def _between(low: str, high: str, verb: str, unit: str) -> Callable[[Mapping[str, Any]], str]:
     def text(around: Mapping[str, Any]) -> str:
+        units = f" {unit}" if unit else ""
+        if unit and around.get(high, around.get(low)) != 1:
+            units += "s"
         if low in around and high in around:
-            return f"{verb} {around[low]} to {around[high]}{unit}"
+            return f"{verb} {around[low]} to {around[high]}{units}"
         if low in around:
-            return f"{verb.removesuffix(' from')} at least {around[low]}{unit}"
-        return f"{verb.removesuffix(' from')} at most {around.get(high)}{unit}"
+            return f"{verb.removesuffix(' from')} at least {around[low]}{units}"
+        return f"{verb.removesuffix(' from')} at most {around.get(high)}{units}"
 
     return text
 
 
-_characters = _between("minLength", "maxLength", "has to have", " characters")
-_items = _between("minItems", "maxItems", "has to have", " items")
-_members = _between("minProperties", "maxProperties", "has to have", " members")
+_characters = _between("minLength", "maxLength", "has to have", "character")
+_items = _between("minItems", "maxItems", "has to have", "item")
+_members = _between("minProperties", "maxProperties", "has to have", "member")
 _number = _between("minimum", "maximum", "has to be from", "")
 
 _TEXTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {

@@ -90,6 +90,7 @@ class Faults:
             ("Content-Type", PROBLEM_JSON if problem else JSON),
             ("Content-Length", str(len(body))),
             ("X-OpenStack-Request-ID", request.request_id),
+            ("Vary", "Accept"),
         ]
         if language is not None:
             headers += [
@@ -188,8 +189,11 @@ def _unique(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for name, value in headers:
         known = found.get(name.lower())
-        joined = known is not None and name.lower() == "vary"
-        found[name.lower()] = (name, f"{known[1]}, {value}" if joined and known else value)
+        text = value
+        if known is not None and name.lower() == "vary":
+            parts = dict.fromkeys(part.strip() for part in f"{known[1]},{value}".split(","))
+            text = ", ".join(parts)
+        found[name.lower()] = (name, text)
     return list(found.values())
 
 

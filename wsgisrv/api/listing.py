@@ -75,7 +75,7 @@ def _parameter(name: str, schema: dict[str, Any], text: str) -> dict[str, Any]:
 
 
 def _filter_schema(declared: Filter) -> dict[str, Any]:
-    if tuple(declared.operators) == ("eq",):
+    if tuple(declared.operators) == ("eq",) or declared.kind is str:
         return dict(_TYPES[declared.kind])
     return {"anyOf": [dict(_TYPES[declared.kind]), {"type": "string"}]}
 

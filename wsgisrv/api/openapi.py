@@ -19,9 +19,10 @@ from wsgisrv.api.controller import Plan
 from wsgisrv.api.entry import Entry
 from wsgisrv.api.listing import page_parameters, page_schema
 from wsgisrv.api.microversions import HEADER, Microversions
-from wsgisrv.api.serializers import JSON, PROBLEM_JSON
+from wsgisrv.api.serializers import JSON, JSON_LINES, PROBLEM_JSON
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE")
+_WITHIN_NAME = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _CONDITIONS = {304: "If-None-Match", 412: "If-Match"}
 
 _TEXT = {"type": "string"}
@@ -132,8 +133,10 @@ class Documented:
         where = re.sub(r"[^0-9A-Za-z]+", "_", _path(entry)).strip("_")
         operation: dict[str, Any] = {
             "operationId": f"{method.lower()}_{where or 'root'}",
-            "tags": [plan.name.partition(".")[0]],
-            "summary": " ".join(summary.split()) if plan.subs is None else "One of the actions.",
+            "tags": [_WITHIN_NAME.sub(" ", plan.name.partition(".")[0]).capitalize()],
+            "summary": " ".join(summary.split())
+            if plan.subs is None
+            else f"One of the actions: {', '.join(sorted(plan.subs))}.",
             "parameters": [*self._parameters(entry, plan, index)],
             "responses": self._responses(plan, self._may_be_missing(entry)),
         }
@@ -182,7 +185,7 @@ class Documented:
             status, response = self._success(one)
             known = found.setdefault(status, response)
             if known is not response and "content" in known and "content" in response:
-                known["content"] = {name: {} for name in self.media_types}
+                known["content"] = {name: {} for name in (*known["content"], *response["content"])}
         errors = {**self.described.answers, **_answers(plan)}
         errors.setdefault(400, "The request is wrong; every field that is wrong is named.")
         errors.setdefault(406, "No media type or microversion that the client takes.")
@@ -206,8 +209,15 @@ class Documented:
             if plan.collection is not None:
                 schema = page_schema(plan.collection, plain)
             content = {} if schema is None else {"schema": schema}
-            response["content"] = dict.fromkeys(self.media_types, content)
+            # The schema is of the document; what else an action produces is no document.
+            response["content"] = {
+                name: content if name in self.media_types else {}
+                for name in plan.offers or self._media_types_of(plan)
+            }
         return status, response
+
+    def _media_types_of(self, plan: Plan) -> Sequence[str]:
+        return [JSON_LINES] if inspect.isgeneratorfunction(plan.method) else self.media_types
 
 
 def _in_order(operations: Mapping[str, Any]) -> dict[str, Any]:
@@ -227,7 +237,8 @@ def _answers(plan: Plan) -> dict[int, str]:
     found: dict[int, str] = {}
     for one in plan.subs.values() if plan.subs is not None else (plan,):
         for status, meaning in one.declared.answers.items():
-            found[status] = f"{found[status]}; {meaning}" if status in found else meaning
+            known = found.get(status, meaning)
+            found[status] = known if meaning in known else f"{known}; {meaning}"
     return found
 
 

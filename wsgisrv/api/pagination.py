@@ -13,12 +13,14 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from wsgisrv.api.faults import InvalidFields
 from wsgisrv.api.request import Request
+from wsgisrv.errors import ConfigError
 
 OPERATORS = ("eq", "neq", "gt", "gte", "lt", "lte", "in", "nin")
 
@@ -72,6 +74,9 @@ class Collection:
         counts: whether ``with_count=true`` may be asked.
         links: whether there are first, prev and next; else only next.
         item: JSON Schema of an item, for the OpenAPI document.
+
+    Raises:
+        ConfigError: when these do not fit together; names file and line.
     """
 
     key: str
@@ -87,6 +92,28 @@ class Collection:
     counts: bool = False
     links: bool = True
     item: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if complaint := self._complaint():
+            frame = sys._getframe(2)  # noqa: SLF001 - whoever makes the collection
+            place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+            raise ConfigError(f"{place}: the collection {self.key}: {complaint}")
+
+    def _complaint(self) -> str:
+        if not 1 <= self.default_limit <= self.most_limit:
+            return f"default_limit = {self.default_limit}: has to be from 1 to most_limit, {self.most_limit}"
+        for name, declared in self.filters.items():
+            if self.parameters.count(name) > 1:
+                return f"the filter {name} has the name of another parameter"
+            if declared.kind not in _KINDS:
+                return f"the filter {name}: no kind {declared.kind!r}"
+            if not declared.operators or set(declared.operators) - set(OPERATORS):
+                return f"the filter {name}: operators are some of {', '.join(OPERATORS)}"
+        try:
+            self._default_order()
+        except _ValueError as error:
+            return f"default_sort = {self.default_sort!r}: {error}"
+        return ""
 
     @property
     def parameters(self) -> list[str]:
@@ -151,7 +178,7 @@ class Collection:
 
     def _marker(self, text: str) -> Any:
         try:
-            return self.marker(text)
+            return self.marker(_text(text))
         except ValueError:
             raise _ValueError(f"has to be {self.marker_means}") from None
 
@@ -249,7 +276,9 @@ class Page:
 
 def _condition(name: str, declared: Filter, text: str) -> Condition:
     operator, colon, rest = text.partition(":")
-    if tuple(declared.operators) == ("eq",) or not colon or operator not in OPERATORS:
+    # A word in front of a colon is nothing but an operator, unless the value may be any text.
+    is_named = operator in OPERATORS or (operator.isalpha() and declared.kind is not str)
+    if tuple(declared.operators) == ("eq",) or not colon or not is_named:
         operator, rest = "eq", text
     if operator not in declared.operators:
         raise _ValueError(f"takes the operators {', '.join(declared.operators)}")

@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+import webob
+from webob import exc
+
 from wsgisrv.api.controller import SUPPLIED, Action, Plan, Prepare
 from wsgisrv.api.declared import Declared, DeclaredSchema, Span, declared_of, place_of
 from wsgisrv.api.faults import BrokenResultError, InvalidFields
@@ -144,12 +147,13 @@ class Resolver:
         status = f"{declared.status or 200} {HTTPStatus(declared.status or 200).phrase}"
         return Plan(
             name=name,
-            call=_within_hooks(method, declared),
+            call=_without_body(_within_hooks(method, declared), name, declared.status),
             method=method,
             declared=declared,
             status=status,
             empty_status=status if declared.status else "204 No Content",
             location=declared.location,
+            offers=tuple(declared.media_types),
             prepare=self._prepare(method, body, query, collection),
             is_valid_result=None
             if self._settings.result_errors == "ignore" or result is None
@@ -172,6 +176,7 @@ class Resolver:
         if "page" in taken and collection is None and not declared.collections:
             raise ConfigError(f"{place}: takes page, but does not say what it lists")
         steps: list[Prepare] = [
+            *([_offer_step(tuple(declared.media_types))] if declared.media_types else []),
             *(check_rule(self._settings.enforcer, rule, at) for rule, at in declared.rules),
             *(_hook(method, hook) for hook in declared.before),
         ]
@@ -262,6 +267,20 @@ def _within_hooks(method: Callable[..., Any], declared: Declared) -> Callable[..
     return call
 
 
+def _without_body(call: Callable[..., Any], name: str, status: int) -> Callable[..., Any]:
+    """Returns the action, which may return nothing where its status says that there is no body."""
+    if status not in (204, 205):
+        return call
+
+    def checked(request: Request, **arguments: Any) -> Any:
+        result = call(request, **arguments)
+        if result is not None and not isinstance(result, webob.Response):
+            raise TypeError(f"{name} responds with {status} and returned {type(result).__name__}")
+        return result
+
+    return checked
+
+
 def _hook(method: Callable[..., Any], hook: Any) -> Any:
     """Returns the hook, which may be named: a method of the controller's own."""
     if not isinstance(hook, str):
@@ -282,6 +301,16 @@ def _in_turn(steps: Sequence[Prepare]) -> Prepare | None:
             step(request, arguments)
 
     return prepare
+
+
+def _offer_step(offers: tuple[str, ...]) -> Prepare:
+    def step(request: Request, arguments: dict[str, Any]) -> None:
+        if request.best_match(offers) is None:
+            raise exc.HTTPNotAcceptable(f"{request.path} answers in {' or '.join(offers)}")
+        if len(offers) > 1:
+            request.answer_with("Vary", "Accept")
+
+    return step
 
 
 def _page_step(collection: Any, is_taken: bool) -> Prepare:

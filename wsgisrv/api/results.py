@@ -39,15 +39,20 @@ class File:
     download_as: str = ""
 
 
-def open_file(result: File | IO[bytes]) -> tuple[IO[bytes], list[tuple[str, str]]]:
+def open_file(
+    result: File | IO[bytes], otherwise: str = BYTES
+) -> tuple[IO[bytes], list[tuple[str, str]]]:
     """Returns the open file and what the headers say of it.
+
+    Args:
+        otherwise: the media type of a file that does not say its own.
 
     Raises:
         OSError: when it cannot be read.
     """
     if isinstance(result, File):
-        return _open_named(result)
-    headers = [("Content-Type", BYTES)]
+        return _open_named(result, otherwise)
+    headers = [("Content-Type", otherwise)]
     try:
         left = os.fstat(result.fileno()).st_size - result.tell()
         if stat.S_ISREG(os.fstat(result.fileno()).st_mode) and left >= 0:
@@ -69,12 +74,12 @@ def is_file(result: Any) -> bool:
     return hasattr(result, "read") and not isinstance(result, io.TextIOBase)
 
 
-def _open_named(result: File) -> tuple[IO[bytes], list[tuple[str, str]]]:
+def _open_named(result: File, otherwise: str) -> tuple[IO[bytes], list[tuple[str, str]]]:
     file = Path(result.path).open("rb")  # noqa: SIM115 - the server closes it
     about = os.fstat(file.fileno())
     guessed = mimetypes.guess_type(os.fspath(result.path))[0]
     headers = [
-        ("Content-Type", result.content_type or guessed or BYTES),
+        ("Content-Type", result.content_type or guessed or otherwise),
         ("Content-Length", str(about.st_size)),
         ("Last-Modified", formatdate(about.st_mtime, usegmt=True)),
         ("X-Content-Type-Options", "nosniff"),

@@ -25,6 +25,9 @@ from wsgisrv.api.resolve import Resolver, ResolveSettings
 from wsgisrv.api.twice import without_twins
 from wsgisrv.errors import ConfigError
 
+_CONDITIONS = {"method", "function"}
+_METHOD = re.compile(r"[A-Z][A-Z-]*")
+
 KNOWN_METHODS = (
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY",
 )  # fmt: skip
@@ -48,7 +51,7 @@ class _Mapper(routes.Mapper):  # type: ignore[misc]
         """As routes.Mapper.connect.
 
         Raises:
-            ConfigError: when a requirement is no regexp, or the router is in use.
+            ConfigError: when a requirement is no regexp or a condition none, or the router is in use.
         """
         place = _caller()
         if self.argument:
@@ -56,6 +59,8 @@ class _Mapper(routes.Mapper):  # type: ignore[misc]
             more["requirements"] = {**(more.get("requirements") or {}), **self.requirements}
         if self.is_frozen:
             raise ConfigError(f"{place}: {args[-1]}: declared after the router was put to use")
+        if complaint := _wrong_conditions(more.get("conditions") or {}):
+            raise ConfigError(f"{place}: {args[-1]}: {complaint}")
         if "controller" in more:
             more["controller"] = self.name_of(more["controller"])
         try:
@@ -123,12 +128,13 @@ class Router:
 
         Args:
             controller: the object whose method ``action`` answers.
-            methods: of HTTP; None for every one.
+            methods: of HTTP, in capitals; None for every one.
             more: for routes.Mapper.connect: ``requirements``, ``conditions``, constants and so on; ``name``
                 is the route's.
         """
         if methods is not None:
-            more["conditions"] = {**(more.get("conditions") or {}), "method": list(methods)}
+            method = [methods] if isinstance(methods, str) else list(methods)
+            more["conditions"] = {**(more.get("conditions") or {}), "method": method}
         name = more.pop("name", None)
         self.mapper.connect(name, path, controller=controller, action=action, **more)
 
@@ -200,7 +206,13 @@ class Router:
         if mapper.prefix or mapper.sub_domains:
             raise ConfigError("a router serves no mapper with prefix or sub_domains: use urlmap")
         mapper.is_frozen = True
-        mapper.create_regs(list(mapper.controllers))
+        # Mapper.create_regs would make one regexp of all routes as well, which nobody here asks.
+        for route in mapper.matchlist:
+            if any(
+                not isinstance(part, str) and part["name"] == "controller"
+                for part in route.routelist
+            ):
+                route.makeregexp(list(mapper.controllers))
         resolver = Resolver(settings or ResolveSettings())
         made = (
             Entry(route, number, mapper.controllers, place, resolver)
@@ -300,6 +312,19 @@ def _index(method: str, entries: Sequence[Entry]) -> Index:
     if method == "HEAD":
         return Index(method, [e for e in entries if e.methods and method in e.methods])
     return Index(method, [e for e in entries if e.methods is None or method in e.methods])
+
+
+def _wrong_conditions(conditions: Mapping[str, Any]) -> str:
+    """Returns what is wrong with a route's conditions, which would never hold then, or ""."""
+    if unknown := sorted(conditions.keys() - _CONDITIONS):
+        return f"no condition {unknown[0]!r}; there are {' and '.join(sorted(_CONDITIONS))}"
+    methods = conditions.get("method", ())
+    for method in [methods] if isinstance(methods, str) else methods:
+        if not isinstance(method, str) or not _METHOD.fullmatch(method):
+            return f"no method {method!r}: they are written in capitals"
+    if not callable(conditions.get("function", callable)):
+        return "the condition function is a callable"
+    return ""
 
 
 def _caller() -> str:

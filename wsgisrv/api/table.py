@@ -61,21 +61,25 @@ def _rows(api: API, prefix: str) -> Iterator[RouteRow]:
 def _spans(api: API, action: Action) -> Iterator[tuple[str, str, Plan]]:
     """Yields each plan of an action, with the name of what it calls and its versions."""
     names = api.versions.names if api.versions else [""]
-    for plan, group in itertools.groupby(enumerate(action.at), key=lambda found: found[1]):
-        if plan is None:
-            continue
-        indexes = [index for index, _ in group]
-        first, last = names[indexes[0]], names[indexes[-1]]
-        versions = first if first == last else f"{first}-{last}"
-        if plan.subs is not None:
-            for key, sub in sorted(plan.subs.items()):
-                yield f"{sub.name.partition('.')[0]}.{sub.method.__name__} {{{key}}}", versions, sub
-        else:
-            yield _called(plan), versions, plan
+    keys = sorted({key for plan in action.at if plan is not None for key in plan.subs or ("",)})
+    for key in keys:  # of sub-actions; "" of an action that is none
+        at = [_chosen(plan, key) for plan in action.at]
+        for plan, group in itertools.groupby(enumerate(at), key=lambda found: found[1]):
+            if plan is None:
+                continue
+            indexes = [index for index, _ in group]
+            first, last = names[indexes[0]], names[indexes[-1]]
+            yield _called(plan, key), first if first == last else f"{first}-{last}", plan
 
 
-def _called(plan: Plan) -> str:
-    """Returns the action's name, and the method's where that is another."""
+def _chosen(plan: Plan | None, key: str) -> Plan | None:
+    return plan.subs.get(key) if plan is not None and plan.subs is not None else plan
+
+
+def _called(plan: Plan, key: str) -> str:
+    """Returns the action's name, and the method's where that is another, or what asks for it."""
+    if key:
+        return f"{plan.name.partition('.')[0]}.{plan.method.__name__} {{{key}}}"
     name = plan.name.rpartition(".")[2]
     method = getattr(plan.method, "__name__", name)
     return plan.name if method == name else f"{plan.name} ({method})"

@@ -260,10 +260,11 @@ class Connection(_Blocking):  # type: ignore[misc]
         if self._is_doomed:
             return
         self._is_doomed = True
-        if self._line is not None:
-            if self._kill_with is not None:
-                _killer.kill(*self._kill_with, self._number, self._statement)
-            self._line.cut()
+        if self._line is None:
+            return  # it is being connected
+        if self._kill_with is not None:
+            _killer.kill(*self._kill_with, self._number, self._statement)
+        self._line.cut()
         self._close_quietly()
 
     def _close(self) -> None:
@@ -350,7 +351,9 @@ class Connection(_Blocking):  # type: ignore[misc]
 
     def _leave(self) -> None:
         self._is_busy = False
-        if self._is_doomed:
+        # While it is being connected mysqlclient does not lock it: closed from here, that thread's next look
+        # at it would crash the process. It closes it itself, at its end.
+        if self._is_doomed and self._line is not None:
             self._close_quietly()
 
     def _give_up(self, thrown: BaseException) -> NoReturn:

@@ -19,11 +19,13 @@ class Remedy:
         modules: top-level ones or dotted, each with all that is below it.
         text: what serves instead.
         when_loaded: whether it is worth a word that an app has it loaded: it blocks whenever it is used.
+        served_by: our module in its place, which loads it, too: with that one loaded, it is not worth a word.
     """
 
     modules: tuple[str, ...]
     text: str
     when_loaded: bool = True
+    served_by: str = ""
 
 
 _THREAD = "wsgisrv.blocking.in_thread takes such a call out of the hub's way"
@@ -32,10 +34,15 @@ _DBAPI = "wsgisrv.blocking.dbapi runs each of its calls in a thread; or in_threa
 REMEDIES = (
     Remedy(
         ("MySQLdb", "_mysql_connector"),
-        "wsgisrv.blocking.mysql is MySQL's C library without the block: mysql+wsgisrv:// in a database URL",
+        "wsgisrv.blocking.mysql is MySQL's C library without the block: mysql+wsgisrv:// in a database URL,"
+        " or its connect()",
+        served_by="wsgisrv.blocking.mysql",
     ),
     Remedy(
-        ("psycopg2",), "wsgisrv.blocking.postgresql makes psycopg2 wait in the hub (its wait callback)"
+        ("psycopg2",),
+        "a worker sets psycopg2's wait callback, and something has taken it away;"
+        " wsgisrv.blocking.postgresql.make_psycopg_green() sets it again",
+        when_loaded=False,
     ),
     Remedy(
         ("psycopg", "psycopg_c", "psycopg_binary"),

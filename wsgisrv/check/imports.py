@@ -1,7 +1,7 @@
 """What an app has loaded that is known to block the hub: modules, and what was taken before the patching.
 
-Rules: reads the namespaces of modules and runs nothing of them. Looks past the standard library, eventlet and
-this package, which know what they do. Runs in: the child that loads the app.
+Rules: reads the namespaces of modules and runs nothing of an app's. Looks past the standard library, eventlet
+and this package, which know what they do. Runs in: the child that loads the app.
 """
 
 from __future__ import annotations
@@ -29,16 +29,29 @@ _LOCKS = {"lock", "RLock"}  # of _thread
 
 def find_blocking() -> list[Finding]:
     """Returns each as ``module``, ``found`` in words and ``remedy``, by the module's name."""
-    found = [*_loaded(), *_held()]
+    found = [*_loaded(), *_waiting_in_c(), *_held()]
     return sorted(found, key=lambda finding: (finding["module"], finding["found"]))
 
 
 def _loaded() -> Iterator[Finding]:
     for remedy in REMEDIES:
+        if remedy.served_by in sys.modules:
+            continue
         names = [name for name in remedy.modules if name in sys.modules]
         for name in names if remedy.when_loaded else ():
             if not name.startswith("_") or name[1:] not in names:
                 yield _finding(name, "is loaded", remedy)
+
+
+def _waiting_in_c() -> Iterator[Finding]:
+    """Yields the drivers of PostgreSQL that would wait elsewhere than in the hub."""
+    extensions = sys.modules.get("psycopg2.extensions")
+    if extensions is not None and extensions.get_wait_callback() is None:
+        yield _finding("psycopg2", "is loaded, without a wait callback", remedy_for("psycopg2"))
+    wait = getattr(sys.modules.get("psycopg.waiting"), "wait", None)
+    name = getattr(wait, "__name__", "wait_selector")
+    if name != "wait_selector":
+        yield _finding("psycopg", f"is loaded, and waits by {name}()", remedy_for("psycopg"))
 
 
 def _held() -> Iterator[Finding]:
@@ -66,7 +79,9 @@ def _what(value: Any) -> str:
 
 
 def _is_plain_socket(kind: type) -> bool:
-    return (kind.__module__ or "").removeprefix(_ORIGINAL) == "socket" and kind.__name__ == "socket"
+    module = kind.__module__  # which a class may make anything of
+    is_socket = isinstance(module, str) and module.removeprefix(_ORIGINAL) == "socket"
+    return is_socket and kind.__name__ == "socket"
 
 
 def _is_plain_lock(value: Any) -> bool:

@@ -10,8 +10,8 @@ run. A transaction that will write says so at its beginning (BEGIN IMMEDIATE), s
 cannot always become a writer (SQLITE_BUSY_SNAPSHOT). ``synchronous = NORMAL`` syncs at checkpoints, not at
 each commit: a crash of the process loses nothing, one of the machine may lose the last commits.
 
-MySQL and MariaDB, as mysql+wsgisrv://, let others run by themselves. What passes (a deadlock, a lock that was
-waited for too long) is tried again likewise; a server that is away is not waited for.
+MySQL and MariaDB, as mysql+wsgisrv://, and PostgreSQL let others run by themselves. What passes (a deadlock,
+a lock that was waited for too long) is tried again likewise; a server that is away is not waited for.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import sqlalchemy
 from sqlalchemy import event, exc
 from sqlalchemy.orm import Session
 
+from wsgisrv.demo.failures import is_away, is_busy
 from wsgisrv.demo.models import Base
 from wsgisrv.errors import ConfigError
 
@@ -39,11 +40,6 @@ BUSY_SECONDS = 5.0
 _FIRST_PAUSE = 0.002  # seconds; a write takes less
 _LONGEST_PAUSE = 0.05
 _POOL_SIZE = 10  # connections of a worker; more requests than that wait for one, and are cheap
-
-
-_MYSQL_BUSY = {1205, 1213}  # ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK
-_MYSQL_AWAY = {1040, 1053, 1927, 2002, 2003, 2006, 2013}
-"""Too many connections, shut down, killed, no connection, lost connection."""
 
 
 class DatabaseBusyError(Exception):
@@ -141,9 +137,9 @@ class Database:
             except exc.TimeoutError:
                 raise DatabaseBusyError("all connections to the database are in use") from None
             except (exc.OperationalError, sqlite3.OperationalError) as error:
-                if _mysql_code(error) in _MYSQL_AWAY:
+                if is_away(error):
                     raise DatabaseBusyError("the database cannot be reached") from error
-                if not _is_busy(error):
+                if not is_busy(error):
                     raise
             if time.monotonic() >= until:
                 raise DatabaseBusyError("the database is busy")
@@ -162,23 +158,6 @@ class Database:
 
 def _create_tables(session: Session) -> None:
     Base.metadata.create_all(session.connection())
-
-
-def _is_busy(error: Exception) -> bool:
-    """Whether SQLite says SQLITE_BUSY or SQLITE_LOCKED, of any kind.
-
-    SQLAlchemy passes on an error in a new connection's first statements as it is, without its own around.
-    """
-    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)
-    if code:
-        return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-    return _mysql_code(error) in _MYSQL_BUSY
-
-
-def _mysql_code(error: Exception) -> int:
-    """Returns the number of MySQL's that an error begins with, 0 where it has none."""
-    first = next(iter(getattr(getattr(error, "orig", None), "args", ())), 0)
-    return first if isinstance(first, int) else 0
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -13,6 +13,14 @@ LONGEST_TEXT = 255
 """Most characters of a title, a name."""
 
 
+_ANY_TEXT = {
+    f"{name}_{option}": value
+    for name in ("mysql", "mariadb")
+    for option, value in (("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
+}
+"""Options of each table: else a server's default decides which texts there are, and which are the same."""
+
+
 class NoSuchBookError(Exception):
     """Raised when a book, an author or a loan is asked for that is not, or no longer, there."""
 
@@ -55,6 +63,7 @@ class Book(Base):
         Index("ix_books_title_id", "title", "id"),
         Index("ix_books_author_id", "author", "id"),
         Index("ix_books_created_at_id", "created_at", "id"),
+        _ANY_TEXT,
     )
 
     def as_dict(self) -> dict[str, Any]:
@@ -77,6 +86,8 @@ class Author(Base):
 
     __tablename__ = "authors"
 
+    __table_args__ = _ANY_TEXT
+
     id: Mapped[str] = mapped_column(String(36), primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(LONGEST_TEXT), unique=True)
     created_at: Mapped[dt.datetime] = mapped_column(default=now)
@@ -97,7 +108,10 @@ class Loan(Base):
     lent_at: Mapped[dt.datetime] = mapped_column(default=now)
     returned_at: Mapped[dt.datetime | None]
 
-    __table_args__ = (Index("ix_loans_book_id_lent_at_id", "book_id", "lent_at", "id"),)
+    __table_args__ = (
+        Index("ix_loans_book_id_lent_at_id", "book_id", "lent_at", "id"),
+        _ANY_TEXT,
+    )
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the loan as the API shows it."""

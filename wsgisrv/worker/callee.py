@@ -1,7 +1,8 @@
 """Which module a frame is in, or calls into: a function in C has no frame of its own.
 
 Rules: reads, and runs nothing of the app's: no property, no ``__getattr__``. What it cannot tell it does not
-guess. Runs in: native thread, while the hub's thread stands.
+guess, with one exception: ``connection.cursor().execute(...)`` is known by who has made the cursor. Runs in:
+native thread, while the hub's thread stands.
 
 Facts about CPython 3.11: a code object knows line and columns of each instruction (PEP 657), so the text of
 the call that runs is known, and the names in it can be looked up where the frame has them.
@@ -49,7 +50,17 @@ def _called(frame: FrameType) -> str:
     if not isinstance(statement, ast.Expr):
         return ""
     node = statement.value
-    return _name_of(_look_up(node.func if isinstance(node, ast.Call) else node, frame))
+    return _name_of_function(node.func if isinstance(node, ast.Call) else node, frame)
+
+
+def _name_of_function(node: ast.expr, frame: FrameType) -> str:
+    """Returns the name of what a node stands for; of a method of what a call has returned, the name of what
+    was called: most often of the same module.
+    """
+    name = _name_of(_look_up(node, frame))
+    if not name and isinstance(node, ast.Attribute) and isinstance(node.value, ast.Call):
+        return _name_of_function(node.value.func, frame)
+    return name
 
 
 def _text_of_call(frame: FrameType) -> str:

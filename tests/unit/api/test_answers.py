@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import webob
 from webob import exc
 
 from wsgisrv import api
@@ -48,6 +49,23 @@ class Things:
 
     def in_memory(self, request: api.Request) -> Any:
         return io.BytesIO(b"abc")
+
+    @api.produces("image/png")
+    def picture(self, request: api.Request) -> Any:
+        return api.File(self.path, content_type="image/png")
+
+    @api.produces("application/json", "text/csv")
+    def table(self, request: api.Request) -> Any:
+        if request.best_match(["application/json", "text/csv"]) == "application/json":
+            return {"a": 1}
+        response = webob.Response(b"a\r\n1\r\n", content_type="text/csv")
+        response.vary = ["X-Else"]
+        return response
+
+    @api.sub_action("print")
+    @api.produces("application/pdf")
+    def print(self, request: api.Request) -> Any:
+        return api.File(self.path, content_type="application/pdf")
 
     def no_file(self, request: api.Request) -> Any:
         return api.File("/nowhere/at/all")
@@ -91,6 +109,8 @@ def make(tmp_path: Path, **more: Any) -> Client:
         "file",
         "opened",
         "in_memory",
+        "picture",
+        "table",
         "no_file",
         "many",
         "later",
@@ -102,6 +122,7 @@ def make(tmp_path: Path, **more: Any) -> Client:
         router.connect(f"/{name}", controller=things, action=name, methods=["GET"])
     router.connect("/echo", controller=things, action="echo", methods=["POST"])
     router.connect("/show", controller=things, action="change", methods=["PUT"])
+    router.sub_actions("/act", controller=things)
     return Client(api.API(router, **more))
 
 
@@ -199,6 +220,51 @@ def test_a_media_type_that_is_none_fails_at_start(
         plug(monkeypatch, found)
     with pytest.raises(ConfigError, match="application/x-text"):
         make(tmp_path, media_types=("application/x-text",))
+
+
+def test_an_action_may_produce_what_is_none_of_the_apis_media_types(client: Client) -> None:
+    for accept in ("image/png", "image/*", "*/*", ""):
+        response = client.get("/picture", headers={"Accept": accept})
+        assert (response.content_type, "Vary" in response.headers) == ("image/png", False)
+    for accept in ("application/json", "text/csv, image/webp"):
+        refused = client.get("/picture", headers={"Accept": accept}, status=406)
+        assert client.errors(refused) == ["/picture answers in image/png"]
+
+
+def test_an_action_may_choose_among_what_it_produces(client: Client) -> None:
+    table = client.get("/table", headers={"Accept": "text/csv"})
+    assert table.content_type == "text/csv"
+    assert table.headers.getall("Vary") == ["X-Else", "Accept"]
+    for accept in ("*/*", "application/json", "text/csv;q=0.5, application/json"):
+        found = client.get("/table", headers={"Accept": accept})
+        assert (found.json, found.headers["Vary"]) == ({"a": 1}, "Accept")
+    client.get("/table", headers={"Accept": "text/html"}, status=406)
+
+
+def test_a_sub_action_may_produce_something_of_its_own(client: Client) -> None:
+    pdf = client.post_json("/act", {"print": {}}, headers={"Accept": "application/pdf"})
+    assert pdf.content_type == "application/pdf"
+    client.post_json("/act", {"print": {}}, headers={"Accept": "application/json"}, status=406)
+
+
+@pytest.mark.parametrize("wrong", [(), ("png",), ("text/csv; charset=utf-8",), ("Text/CSV",)])
+def test_what_is_no_media_type_is_not_produced(wrong: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError, match=rf"^{__file__}:\d+: an action produces media types"):
+        api.produces(*wrong)
+
+
+def test_caches_are_told_what_an_answer_depends_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Vary" not in make(tmp_path).get("/right").headers
+    plug(monkeypatch, api.MediaType("application/x-text", load_text, lambda value: b"x"))
+    versions = api.Microversions("shelf", "1.0", "1.1")
+    client = make(
+        tmp_path, media_types=("application/json", "application/x-text"), versions=versions
+    )
+    assert client.get("/right").headers["Vary"] == "Accept, OpenStack-API-Version"
+    assert client.get("/many", status=400).headers["Vary"] == "Accept, OpenStack-API-Version"
+    assert make(tmp_path).get("/many", status=400).headers["Vary"] == "Accept"
 
 
 def test_json_lines_alone_are_acceptable(client: Client) -> None:
@@ -332,3 +398,8 @@ def test_a_trailing_slash_is_what_the_option_says(tmp_path: Path, rule: str, sta
     client.get("/right//", status=404)
     client.get("//elsewhere.example/", status=404)
     client.get("/nothing/", status=404)
+    client.options("/nothing/", status=404)
+    refused = client.post("/right/", b"", status={"ignore": 405}.get(rule, status))
+    asked = client.options("/right/", status={"ignore": 204}.get(rule, status))
+    if rule == "ignore":
+        assert refused.headers["Allow"] == asked.headers["Allow"] == "GET, HEAD, OPTIONS"

@@ -17,6 +17,7 @@ from tests.support import wsgi
 from wsgisrv.api import API, InvalidFields, Request, Router, Version, responds, versions_app
 from wsgisrv.busy import BusyError
 from wsgisrv.current import REQUEST_ID
+from wsgisrv.errors import ConfigError
 
 
 class StolenError(Exception):
@@ -47,6 +48,14 @@ class Things:
     @responds(202)
     def accepted(self, request: Request) -> None:
         return None
+
+    @responds(204)
+    def removed(self, request: Request) -> None:
+        return None
+
+    @responds(204)
+    def removed_wrongly(self, request: Request) -> Any:
+        return {"name": "x"}
 
     @responds(201, location="/dict/{name}")
     def created(self, request: Request) -> Any:
@@ -135,6 +144,10 @@ def test_a_dict_or_a_list_is_sent_as_json() -> None:
 def test_a_path_argument_is_text_as_the_client_meant_it() -> None:
     assert call("/dict/%C3%A9%20x").json["name"] == "\u00e9 x"
     assert the_error(call("/dict/%ff"))["detail"] == "the path is not UTF-8"
+
+
+def test_a_nul_in_the_path_is_400() -> None:
+    assert "NUL" in the_error(call("/dict/a%00b"))["detail"]
 
 
 def test_none_is_204_unless_it_is_declared_otherwise() -> None:
@@ -341,8 +354,19 @@ def test_the_versions_document_has_links_that_are_good_for_the_client() -> None:
 
 @pytest.mark.parametrize("status", [99, 199, 300, 404, 299])
 def test_an_action_responds_with_success(status: int) -> None:
-    with pytest.raises(ValueError, match=str(status)):
+    with pytest.raises(ConfigError, match=rf"^{__file__}:\d+: .*200 to 299, not {status}$"):
         responds(status)
+
+
+@pytest.mark.parametrize("location", ["/dict/{", "/dict/{}", "/dict/}"])
+def test_a_location_that_is_no_text_with_fields_fails_at_start(location: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^{__file__}:\d+: location = "):
+        responds(201, location=location)
+
+
+def test_an_answer_without_body_has_none() -> None:
+    assert call("/removed").status_code == 204
+    assert call("/removed_wrongly").status_code == 500
 
 
 def environ_for(path: str, **more: Any) -> dict[str, Any]:

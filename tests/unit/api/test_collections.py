@@ -19,6 +19,7 @@ from wsgisrv import api
 from wsgisrv.api.pagination import OPERATORS
 from wsgisrv.api.sql import fetch_page
 from wsgisrv.api.testing import Client
+from wsgisrv.errors import ConfigError
 
 MOMENT = dt.datetime(2026, 1, 1)  # noqa: DTZ001 - as databases keep it
 
@@ -191,6 +192,8 @@ def test_fields_and_count_are_given_when_asked(client: Client) -> None:
         ("sort=", "?sort: has to name keys of name, size"),
         ("fields=id,secret", "?fields: 'secret' is not known; there are id, name, size"),
         ("size=x", "?size: has to be a whole number of at most 15 digits"),
+        ("size=like:7", f"?size: takes the operators {', '.join(OPERATORS)}"),
+        ("marker=%00", "?marker: may not have a NUL character"),
         ("size=gt:", "?size: has to be a whole number of at most 15 digits"),
         ("made=yesterday", "?made: has to be a time, as in 2026-01-31T12:00:00Z"),
         ("made=0001-01-01T00:00:00%2B23:00", "?made: has to be a time, as in 2026-01-31T12:00:00Z"),
@@ -202,6 +205,27 @@ def test_fields_and_count_are_given_when_asked(client: Client) -> None:
 )  # fmt: skip
 def test_a_wrong_question_is_named(client: Client, query: str, detail: str) -> None:
     assert client.errors(client.get(f"/items?{query}", status=400)) == [detail]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ({"default_limit": 0}, "default_limit = 0: has to be from 1 to most_limit, 1000"),
+        ({"default_limit": 20, "most_limit": 10}, "default_limit = 20"),
+        ({"sort_keys": ("a",), "default_sort": "b"}, "default_sort = 'b': has to name keys of a"),
+        ({"filters": {"limit": api.Filter()}}, "the filter limit has the name of another"),
+        ({"filters": {"a": api.Filter(list)}}, "the filter a: no kind <class 'list'>"),
+        ({"filters": {"a": api.Filter(int, ("eq", "like"))}}, "the filter a: operators are some"),
+        ({"filters": {"a": api.Filter(int, ())}}, "the filter a: operators are some of eq, neq"),
+    ],
+)
+def test_a_collection_that_does_not_fit_together_fails_at_start(
+    wrong: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        api.Collection("things", **wrong)
+    assert str(caught.value).startswith(f"{__file__}:")
+    assert f": the collection things: {complaint}" in str(caught.value)
 
 
 def test_values_are_bound_and_never_sql(client: Client) -> None:

@@ -53,6 +53,14 @@ class Things:
     @api.responds(202)
     def paint(self, request: api.Request, thing_id: str) -> None: ...
 
+    def events(self, request: api.Request) -> Iterator[Any]:
+        """Streams events."""
+        yield {}
+
+    @api.produces("image/png", "application/json")
+    @api.returns(NAMED)
+    def picture(self, request: api.Request) -> Any: ...
+
     @api.sub_action("weigh")
     def weigh(self, request: api.Request, thing_id: str) -> Any: ...
 
@@ -66,6 +74,8 @@ def client() -> Client:
         requirements={"thing_id": "[a-z]+"},
     )  # fmt: skip
     thing.sub_actions(controller=things)
+    router.connect("/events", controller=things, action="events", methods=["GET"])
+    router.connect("/picture", controller=things, action="picture", methods=["GET"])
     versions = api.Microversions("shelf", "1.0", "1.1")
     described = api.Described('A & "B" <script>', answers={503: "come back later"})
     return Client(api.API(router, versions=versions, described=described), service_type="shelf")
@@ -91,7 +101,9 @@ def test_there_is_one_document_for_each_version_and_the_newest_by_default(client
 
 def test_the_document_says_what_is_declared(client: Client) -> None:
     paths = document(client)["paths"]
-    assert set(paths) == {"/things", "/things/{thing_id}", "/things/{thing_id}/action"}
+    assert set(paths) == {
+        "/things", "/things/{thing_id}", "/things/{thing_id}/action", "/events", "/picture",
+    }  # fmt: skip
     listing, create = paths["/things"]["get"], paths["/things"]["post"]
     assert set(parameters(listing)) == {
         "OpenStack-API-Version", "limit", "marker", "sort", "fields", "with_count", "page_reverse",
@@ -107,6 +119,15 @@ def test_the_document_says_what_is_declared(client: Client) -> None:
     assert "If-Match" in parameters(delete)
     assert set(delete["responses"]) == {"204", "400", "404", "406", "409", "412", "503"}
     assert "content" not in delete["responses"]["204"]
+
+
+def test_what_is_no_document_is_said_with_its_media_type(client: Client) -> None:
+    paths = document(client)["paths"]
+    events = paths["/events"]["get"]["responses"]["200"]["content"]
+    assert events == {"application/jsonl": {}}
+    picture = paths["/picture"]["get"]["responses"]["200"]["content"]
+    assert picture["image/png"] == {}
+    assert picture["application/json"]["schema"]["required"] == ["name"]
 
 
 def test_sub_actions_are_the_forms_of_one_body(client: Client) -> None:
@@ -136,7 +157,7 @@ def shelf_documents(tmp_path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def test_the_page_loads_its_own_files_alone(client: Client) -> None:
-    page = client.get("/docs")
+    page = client.get("/docs", headers={"Accept": "text/html"})
     assert "A &amp; &quot;B&quot; &lt;script>" in page.text
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert page.headers["X-Content-Type-Options"] == "nosniff"

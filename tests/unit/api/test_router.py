@@ -100,6 +100,7 @@ def answer(router: Router, method: str, path: str) -> tuple[str, dict[str, Any]]
 
 
 def oracle(router: Router, method: str, path: str) -> tuple[str, dict[str, Any]] | None:
+    router.mapper.create_regs(list(router.mapper.controllers))
     found = router.mapper.match(path, {"REQUEST_METHOD": method})
     if found is None:
         return None
@@ -287,6 +288,33 @@ def test_a_wrong_declaration_fails_at_start_with_its_place(
         router.freeze()
     assert str(caught.value).startswith(f"{__file__}:")
     assert f": {path}: {complaint}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("methods", "conditions", "complaint"),
+    [
+        (["get"], {}, "no method 'get': they are written in capitals"),
+        (["GET", 7], {}, "no method 7"),
+        (["GET"], {"methods": ["GET"]}, "no condition 'methods'; there are function and method"),
+        (["GET"], {"sub_domain": True}, "no condition 'sub_domain'"),
+        (["GET"], {"function": "is_internal"}, "the condition function is a callable"),
+    ],
+)
+def test_a_condition_that_could_never_hold_fails_at_start(
+    methods: Any, conditions: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Router().connect(
+            "/x", controller=Books(), action="index", methods=methods, conditions=conditions
+        )
+    assert str(caught.value).startswith(f"{__file__}:")
+    assert f": /x: {complaint}" in str(caught.value)
+
+
+def test_one_method_need_be_no_list() -> None:
+    router = Router()
+    router.connect("/x", controller=Books(), action="index", methods="GET")
+    assert router.allowed("/x") == ["GET", "HEAD", "OPTIONS"]
 
 
 def test_a_missing_action_of_ones_own_on_a_resource_fails_at_start() -> None:

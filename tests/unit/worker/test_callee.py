@@ -61,6 +61,10 @@ def by_call(connection: sqlite3.Connection) -> None:
     some.copy()[0].execute("SELECT look()")
 
 
+def by_chain(connection: sqlite3.Connection) -> None:
+    connection.cursor().execute("SELECT look()").fetchall()
+
+
 @pytest.fixture
 def connection() -> Iterator[sqlite3.Connection]:
     SEEN.clear()
@@ -77,6 +81,13 @@ def test_a_call_into_c_is_known_by_its_names(
     call(connection)
     assert SEEN[0][0] in ("sqlite3.Connection.execute", "sqlite3.Cursor")
     assert SEEN[0][1] == __name__
+
+
+def test_a_method_of_what_a_call_has_returned_is_known_by_that_call(
+    connection: sqlite3.Connection,
+) -> None:
+    by_chain(connection)
+    assert SEEN[0][:2] == ["sqlite3.Connection.cursor", __name__]
 
 
 def test_what_cannot_be_told_is_not_guessed(connection: sqlite3.Connection) -> None:
