@@ -194,9 +194,10 @@ def _checked(found: Loaded, inherited: Sequence[tuple[str, str]]) -> Layout:
 
     Raises:
         UsageError: when there is nothing to serve.
-        ConfigError: when a paste file cannot be read.
+        ConfigError: when a paste file cannot be read, or the servers want too many workers together.
     """
     from wsgisrv.deploy import check_readable
+    from wsgisrv.master.reloads import check_workers
 
     for warning in found.warnings:
         _LOG.warning("%s", warning)
@@ -208,11 +209,12 @@ def _checked(found: Loaded, inherited: Sequence[tuple[str, str]]) -> Layout:
                 f"nothing to serve{what}: name a paste file, as in: wsgisrv serve api-paste.ini"
             )
         check_readable(server.settings.paste_config)
+    check_workers(layout)
     return layout
 
 
 def _layout_of(found: Loaded, inherited: Sequence[tuple[str, str]]) -> Layout:
-    from wsgisrv.master.listeners import choose_addresses
+    from wsgisrv.master.inherited import choose_addresses
 
     if found.sections:
         sections = {

@@ -420,6 +420,21 @@ def test_processes_are_shown_by_name_kind_generation_and_state(tmp_path: Path) -
         wait_title(server.pid, "books: master, generation 2, serving")
 
 
+def test_the_name_in_front_stays_that_of_the_start_after_a_reload(tmp_path: Path) -> None:
+    conf = tmp_path / "wsgisrv.conf"
+    conf.write_text("[wsgisrv]\nproc_name = books\n")
+    command = [*command_of(tmp_path, log_file=None), "--config-file", str(conf)]
+    with run(command) as server:
+        server.wait_ready()
+        conf.write_text("[wsgisrv]\nproc_name = papers\n")
+        seen = len(server.lines)
+        server.signal(signal.SIGHUP)
+        server.wait_line(r"reload: \[wsgisrv\] proc_name: books -> papers, at the next start")
+        (worker,) = server.wait_ready(after=seen)
+        wait_title(server.pid, "books: master, generation 2, serving")
+        wait_title(worker, "books: worker 2, generation 2, ready")
+
+
 def wait_title(pid: int, title: str) -> None:
     until = time.monotonic() + DEADLINE
     while True:

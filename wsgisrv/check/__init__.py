@@ -23,6 +23,7 @@ from wsgisrv.deploy import check_readable, split_config
 from wsgisrv.errors import UsageError, WsgisrvError, first_line
 from wsgisrv.layout import Layout, ServerSettings
 from wsgisrv.master.cpus import usable_cpus
+from wsgisrv.master.reloads import check_workers
 from wsgisrv.options import load
 from wsgisrv.tls import TlsFiles
 
@@ -87,6 +88,10 @@ def examine(layout: Layout, *, with_imports: bool) -> dict[str, Any]:
     What is known of one server stands with the rest, that of servers with names in a list, ``servers``.
     """
     problems: Problems = []
+    try:
+        check_workers(layout)
+    except WsgisrvError as error:
+        note(problems, error)
     servers = [
         _examine_server(server, problems, with_imports=with_imports) for server in layout.servers
     ]

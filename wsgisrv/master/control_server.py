@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from wsgisrv.control import LINE_BYTES, Fields, decode, encode, failure, user_of
 from wsgisrv.errors import NotPermittedError, SystemRefusedError, UsageError
-from wsgisrv.master.listeners import Listener
+from wsgisrv.master.listener import Listener
 
 _LOG = logging.getLogger("wsgisrv.master")
 

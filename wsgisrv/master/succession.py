@@ -20,7 +20,7 @@ from wsgisrv.errors import ReloadError
 from wsgisrv.master.commands import Asker
 from wsgisrv.master.control_server import ControlServer
 from wsgisrv.master.handover import Handover, describe
-from wsgisrv.master.listeners import Listener
+from wsgisrv.master.listener import Listener
 from wsgisrv.master.notify import Notifier
 from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.stand_in import StandIn
@@ -38,6 +38,9 @@ class Master(Protocol):
 
     def reload(self) -> None:
         """Begins a new generation."""
+
+    def take_over(self) -> None:
+        """Has the listeners to itself."""
 
     def leave(self) -> None:
         """Drains, now that a new master serves."""
@@ -223,6 +226,7 @@ class Succession:
         self._selector.unregister(starter)
         if self._surroundings.is_ready:
             self._surroundings.take_over()
+            self._master.take_over()
             self._control.begin()
         else:
             self._surroundings.forget_starter()

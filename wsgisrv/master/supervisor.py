@@ -23,26 +23,35 @@ from wsgisrv.channel import Kind, Message
 from wsgisrv.config import Settings
 from wsgisrv.context import RunWorker, WorkerContext
 from wsgisrv.control import Fields
-from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, UnavailableError, WsgisrvError
+from wsgisrv.errors import (
+    BY_EXIT_CODE,
+    BootError,
+    ConfigError,
+    ReloadError,
+    UnavailableError,
+    WsgisrvError,
+)
 from wsgisrv.layout import Layout
-from wsgisrv.master import events, reap
+from wsgisrv.master import events
+from wsgisrv.master.belongings import Belongings
 from wsgisrv.master.changes import changes
 from wsgisrv.master.commands import Asker, Commands
 from wsgisrv.master.control_server import ControlServer
 from wsgisrv.master.cpu_helpers import CpuHelpers
 from wsgisrv.master.dumps import Dumps
+from wsgisrv.master.listener import Listener
 from wsgisrv.master.listener_sets import ListenerSet
-from wsgisrv.master.listeners import Listener
-from wsgisrv.master.member import State
 from wsgisrv.master.notify import Notifier
+from wsgisrv.master.outcomes import Outcomes
+from wsgisrv.master.plans import MOST_WORKERS
 from wsgisrv.master.reloads import Reloads, Version
+from wsgisrv.master.reports import Reports
 from wsgisrv.master.roster import Roster
 from wsgisrv.master.signals import STRANGE, SignalPipe
 from wsgisrv.master.spawn import Fork, spawn
-from wsgisrv.master.status import in_words, service_status
+from wsgisrv.master.status import service_status
 from wsgisrv.master.succession import Succession
 from wsgisrv.master.surroundings import Surroundings
-from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.master.workers import Workers
 
 _LOG = logging.getLogger("wsgisrv.master")
@@ -91,13 +100,32 @@ class Supervisor:
         self._roster = Roster(first.plan(0), time.monotonic(), secrets.randbelow(1000) / 1000)
         self._notifier = Notifier(os.environ)
         self._started = time.monotonic()
-        self._last_reload = ""
         self._dumps = Dumps(self._workers)
         self._commands = Commands(self)
         self._control = ControlServer(control, self._selector, self._commands.obey, time.monotonic)
         self._surroundings = surroundings or Surroundings()
         self._succession = Succession(
             self, self._selector, self._surroundings, self._control, self._notifier
+        )
+        self._reports = Reports(self._workers, self._dumps, self._notifier, self._tell)
+        self._outcomes = Outcomes(
+            self._roster,
+            self._workers,
+            self._versions,
+            surroundings=self._surroundings,
+            succession=self._succession,
+            notifier=self._notifier,
+            commands=self._commands,
+        )
+        self._belongings = Belongings(
+            listeners=self._versions.listeners,
+            workers=self._workers,
+            helpers=self._helpers,
+            succession=self._succession,
+            control=self._control,
+            surroundings=self._surroundings,
+            selector=self._selector,
+            signals=signals,
         )
         self._events: collections.deque[events.Event] = collections.deque()
         self._acting = False
@@ -120,9 +148,8 @@ class Supervisor:
                 self._reap()
                 for number in self._signals.read():
                     self._on_signal(number)
-                self._read_channels()
-                self._read_beats()
-                self._renew_certificates()
+                self._reports.read()
+                self._workers.renew_certificates(self._versions)
                 self._tell(events.Ticked())
                 running = {handle.version for handle in self._workers.handles()}
                 self._versions.keep(self._roster.versions, running)
@@ -130,7 +157,7 @@ class Supervisor:
                 if self._halt is None:
                     self._sleep()
         finally:
-            self._close()
+            self._belongings.close()
         if self._halt.exit_code:
             raise _error_of(self._halt)
         return self._succession.rest(self._signals)
@@ -172,58 +199,11 @@ class Supervisor:
         self._acting = False
 
     def _reap(self) -> None:
-        for handle, status in self._workers.reap():
-            self._on_exit(handle, status)
+        self._reports.reap()
         self._helpers.tick(
             {self._roster.generation, *(found.generation for found in self._workers.handles())},
             time.monotonic(),
         )
-
-    def _on_exit(self, handle: WorkerHandle, status: reap.Status) -> None:
-        self._read_channel(handle)
-        seconds = time.monotonic() - handle.spawned_at
-        reason = f"{handle} {reap.in_words(status)} after {seconds:.1f} s"
-        self._workers.forget(
-            handle, reason, was_killed=status is not None and os.WIFSIGNALED(status)
-        )
-        self._dumps.on_exit(handle)
-        exit_code, reason = handle.failure or (BootError.exit_code if status != 0 else 0, reason)
-        self._tell(events.Exited(handle.worker_id, reason, exit_code))
-
-    def _read_channels(self) -> None:
-        for handle in self._workers.handles():
-            self._read_channel(handle)
-
-    def _read_channel(self, handle: WorkerHandle) -> None:
-        for message in self._workers.messages(handle):
-            if message.kind is Kind.READY:
-                handle.hub = str(message.fields.get("hub", ""))
-                _LOG.debug("%s is ready", handle)
-                self._tell(events.BecameReady(handle.worker_id))
-            elif message.kind is Kind.STACKS:
-                self._dumps.on_stacks(handle, message.fields)
-            elif message.kind is Kind.FAILED:
-                handle.failure = (int(message.fields["exit_code"]), str(message.fields["reason"]))
-
-    def _read_beats(self) -> None:
-        beats = list(self._workers.beats())
-        for beat in beats:
-            self._tell(beat)
-        self._notifier.watch((beat.at for beat in beats), time.monotonic())
-        self._workers.report_blocks()
-        for measured in self._workers.measured():
-            self._tell(measured)
-
-    def _renew_certificates(self) -> None:
-        """Hands the workers what certificate files say now, if they have changed."""
-        handles = self._workers.handles()
-        for version in {handle.version for handle in handles}:
-            for server, files in self._versions[version].tls.items():
-                if files.has_changed() and files.material is not None:
-                    message = Message(Kind.TLS, {"server": server, **files.material.to_fields()})
-                    told = [h.channel.send(message) for h in handles if h.version == version]
-                    of = f" of {server}" if server else ""
-                    _LOG.info("certificates%s renewed in %d workers", of, sum(told))
 
     # Signals
 
@@ -276,6 +256,10 @@ class Supervisor:
         """Returns what this master listens on."""
         return self._versions.listeners[self._roster.plan.version].all()
 
+    def take_over(self) -> None:
+        """Has the listeners to itself: another master has handed over."""
+        self._versions.listeners.configure()
+
     def leave(self) -> None:
         """Drains: another master serves."""
         self._stops_asked += 1
@@ -294,7 +278,7 @@ class Supervisor:
             **self._succession.status(),
             "names": [listener.name for listener in self.listeners()],
             "uptime": round(now - self._started, 1),
-            "last_reload": self._last_reload,
+            "last_reload": self._outcomes.last_reload,
             "helpers": self._helpers.status(now),
         }
 
@@ -349,16 +333,7 @@ class Supervisor:
         self._tell(events.ReloadRequested(self._versions[version].plan(version)))
 
     def _on_reload_failed(self, version: int, reason: str, generation: int = 0) -> None:
-        """Args:
-        generation: that has failed, 0 for one that was never begun.
-        """
-        _LOG.error("reload failed, generation %d stays: %s", self._roster.generation, reason)
-        name = f"generation {generation}" if generation else "the new generation"
-        self._last_reload = f"{name} failed: {reason}"
-        others = [each for each in self._roster.versions if each < version]
-        self._commands.reload_failed(reason, after=max(others, default=-1), to=version)
-        if not self._is_reloading:
-            self._notifier.ready(f"serving; reload to {name} failed")
+        self._outcomes.reload_failed(version, reason, generation, not self._is_reloading)
 
     @property
     def _is_reloading(self) -> bool:
@@ -372,12 +347,18 @@ class Supervisor:
 
         Raises:
             UnavailableError: when it is too late.
-            ConfigError: when it is not clear, or not known, which workers are meant.
+            ConfigError: when it is not clear, or not known, which workers are meant, and for too many.
         """
         if self._stops_asked:
             raise UnavailableError(f"scale: {_STOPPING}")
         layout = self._versions[self._roster.latest_plan.version].layout
         group = layout.group_serving(server)
+        groups = self._roster.latest_plan.groups
+        others = sum(policy.workers for name, policy in groups.items() if name != group.name)
+        if workers + others > MOST_WORKERS:
+            raise ConfigError(
+                f"with {others} of other servers these are more than {MOST_WORKERS} workers"
+            )
         self._tell(events.ScaleRequested(workers, group.name))
         return [each.name for each in group.servers if each.name]
 
@@ -414,7 +395,7 @@ class Supervisor:
             case events.Announce(severity, text):
                 _LOG.log(logging.getLevelNamesMapping()[severity.upper()], "%s", text)
             case events.Serving(generation):
-                self._announce(generation)
+                self._outcomes.serving(generation)
             case events.FailReadiness():
                 self._workers.scoreboard.note_stop()
             case events.StopListening():
@@ -435,30 +416,15 @@ class Supervisor:
         jobs = self._helpers.queue_for(wanted.generation, version.layout.settings)
         self._workers.fork(
             wanted, version, self._versions.listeners[wanted.version], jobs,
-            self._surroundings.log_file,
+            self._surroundings.log_file, self._surroundings.proc_name,
         )  # fmt: skip
         self._tell(events.Spawned(wanted.worker_id))
 
     def _close_in_worker(self, context: WorkerContext) -> None:
-        """Runs in: the child."""
-        kept = {listener for server in context.servers for listener in server.listeners}
-        self._versions.listeners.close_others(kept)
-        self._control.close_in_worker()
-        self._succession.close_in_worker()
-        self._surroundings.close_in_worker()
-        self._selector.close()
-        self._signals.close()
-        self._helpers.close_in_worker()
+        self._belongings.close_in_worker(context)
 
     def _close_in_helper(self) -> None:
-        """Runs in: a child that computes, which has no business with clients or workers."""
-        self._control.close_in_worker()
-        self._succession.close_in_worker()
-        self._surroundings.close_in_worker()
-        self._selector.close()
-        self._signals.close()
-        self._workers.close_in_helper()
-        self._versions.listeners.close_in_helper()
+        self._belongings.close_in_helper()
 
     def _drain(self, worker_id: int) -> None:
         """One that has not said READY gets SIGTERM: it dies of that until it begins to serve."""
@@ -467,39 +433,6 @@ class Supervisor:
             return
         if not handle.hub or not handle.channel.send(Message(Kind.DRAIN)):
             self._workers.kill(worker_id, signal.SIGTERM)
-
-    def _announce(self, generation: int) -> None:
-        states = self._roster.workers()
-        handles = [
-            handle
-            for handle in self._workers.handles()
-            if handle.generation == generation and states.get(handle.worker_id) is State.READY
-        ]
-        addresses = in_words(self._versions.addresses(self._roster.plan.version))
-        pids = ", ".join(str(handle.pid) for handle in handles)
-        hubs = ", ".join(sorted({handle.hub for handle in handles}))
-        text = f"{len(handles)} worker{'s'[: len(handles) != 1]} (pid {pids})"
-        self._surroundings.note()
-        _LOG.info(
-            "ready: %s, hub %s, %s, master pid %d, generation %d",
-            addresses, hubs, text, os.getpid(), generation,
-        )  # fmt: skip
-        self._succession.announce(f"serving on {addresses} with {len(handles)} workers")
-        if generation > 1:
-            self._last_reload = f"generation {generation} serves"
-        self._commands.reload_done(self._roster.plan.version, generation)
-
-    def _close(self) -> None:
-        """Ends everything; whatever worker is left after an error of ours is killed and reaped."""
-        self._workers.close()
-        self._helpers.close()
-        self._succession.close()
-        self._versions.listeners.close()
-        self._control.close()
-        self._surroundings.close()
-        self._selector.close()
-        if not self._succession.stands_in:
-            self._signals.close()
 
 
 def _error_of(halt: events.Halt) -> WsgisrvError:

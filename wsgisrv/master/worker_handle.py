@@ -7,7 +7,7 @@ import dataclasses
 from wsgisrv.channel import Channel
 from wsgisrv.dumpfile import DumpFile
 from wsgisrv.master.gauge import Gauge
-from wsgisrv.master.listeners import Listener
+from wsgisrv.master.listener import Listener
 
 
 @dataclasses.dataclass(slots=True)

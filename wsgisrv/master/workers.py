@@ -83,6 +83,7 @@ class Workers:
         listeners: ListenerSet,
         jobs: socket.socket | None,
         log_file: LogFile | None = None,
+        proc_name: str = "",
     ) -> None:
         """Forks the worker that is wanted.
 
@@ -90,6 +91,7 @@ class Workers:
             version: whose settings it has, with its ``listeners``.
             jobs: for the worker alone: closed here in any case.
             log_file: the server's log; None for stderr.
+            proc_name: in front of its title.
 
         Raises:
             OSError: when the kernel refuses.
@@ -97,7 +99,7 @@ class Workers:
         with contextlib.ExitStack() as stack:
             if jobs is not None:
                 stack.enter_context(jobs)
-            self._fork(wanted, version, listeners, jobs, log_file)
+            self._fork(wanted, version, listeners, jobs, log_file, proc_name)
 
     def _fork(
         self,
@@ -106,6 +108,7 @@ class Workers:
         listeners: ListenerSet,
         jobs: socket.socket | None,
         log_file: LogFile | None,
+        proc_name: str,
     ) -> None:
         if not self._free_slots:
             raise OSError(errno.EAGAIN, "no slot of the scoreboard is free")
@@ -130,7 +133,7 @@ class Workers:
             names_servers=version.layout.names_servers,
             channel=theirs,
             dump=dump,
-            titles=Titles(version.layout.settings.proc_name),
+            titles=Titles(proc_name),
             log_file=log_file,
             scoreboard=self.scoreboard,
             global_conf=self._global_conf,
@@ -206,6 +209,17 @@ class Workers:
         for handle in self._handles.values():
             group = versions[handle.version].layout.group(handle.group)
             handle.channel.send(Message(Kind.SETTINGS, live_of(group.settings)))
+
+    def renew_certificates(self, versions: Reloads) -> None:
+        """Hands the workers what certificate files say now, if they have changed."""
+        handles = self.handles()
+        for version in {handle.version for handle in handles}:
+            for server, files in versions[version].tls.items():
+                if files.has_changed() and files.material is not None:
+                    message = Message(Kind.TLS, {"server": server, **files.material.to_fields()})
+                    told = [h.channel.send(message) for h in handles if h.version == version]
+                    of = f" of {server}" if server else ""
+                    _LOG.info("certificates%s renewed in %d workers", of, sum(told))
 
     def _close_channel(self, handle: WorkerHandle) -> None:
         if handle.channel.fileno() >= 0:
