@@ -126,11 +126,11 @@ def test_a_crash_loop_of_many_workers_is_one_line_a_round(tmp_path: Path) -> Non
         assert counts == [1, 5, 9]  # the four of each round, and the first of this one
 
 
-def test_a_worker_killed_by_a_signal_without_a_name_is_replaced(tmp_path: Path) -> None:
+def test_a_worker_killed_by_a_real_time_signal_is_replaced(tmp_path: Path) -> None:
     with supervise(tmp_path, SERVES, workers=1) as server:
         (pid,) = server.wait_ready()
         os.kill(pid, signal.SIGRTMIN + 1)
-        server.wait_line(rf"worker 1 \(pid {pid}\) was killed by signal 35 after ")
+        server.wait_line(rf"worker 1 \(pid {pid}\) was killed by SIGRTMIN\+1 after ")
         server.wait_line(r"worker 2 \(pid \d+\) is ready")
 
 

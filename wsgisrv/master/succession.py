@@ -124,7 +124,7 @@ class Succession:
         is_systemds = "NOTIFY_SOCKET" in os.environ
         return os.getpid() == 1 or not (self._surroundings.again.is_detached or is_systemds)
 
-    def forwards(self, number: signal.Signals) -> bool:
+    def forwards(self, number: int) -> bool:
         """Passes a signal on, once a new master serves in the place of one that others wait for."""
         if self._stand_in is None or number == signal.SIGCHLD:
             return False

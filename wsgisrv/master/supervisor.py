@@ -47,7 +47,7 @@ from wsgisrv.master.plans import MOST_WORKERS
 from wsgisrv.master.reloads import Reloads, Version
 from wsgisrv.master.reports import Reports
 from wsgisrv.master.roster import Roster
-from wsgisrv.master.signals import STRANGE, SignalPipe
+from wsgisrv.master.signals import STRANGE, SignalPipe, name_of
 from wsgisrv.master.spawn import Fork, spawn
 from wsgisrv.master.status import service_status
 from wsgisrv.master.succession import Succession
@@ -207,12 +207,12 @@ class Supervisor:
 
     # Signals
 
-    def _on_signal(self, number: signal.Signals) -> None:
+    def _on_signal(self, number: int) -> None:
         if self._succession.forwards(number):
             return
         if number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             graceful = number != signal.SIGQUIT and not self._stops_asked
-            self.stop(graceful=graceful, asked_by=number.name)
+            self.stop(graceful=graceful, asked_by=name_of(number))
         elif number == signal.SIGHUP:
             self._succession.on_hup()
         elif number == signal.SIGUSR2:
@@ -224,11 +224,11 @@ class Supervisor:
             self.reopen_logs()
         elif number in (signal.SIGTTIN, signal.SIGTTOU):
             if self._stops_asked:
-                _LOG.warning("%s: %s; the workers stay as many", number.name, _STOPPING)
+                _LOG.warning("%s: %s; the workers stay as many", name_of(number), _STOPPING)
             by = 1 if number == signal.SIGTTIN else -1
             self._tell(events.ResizeRequested(by, self._first_group))
         elif number in STRANGE:
-            _LOG.warning("%s: a signal without a meaning here; nothing changes", number.name)
+            _LOG.warning("%s: a signal without a meaning here; nothing changes", name_of(number))
 
     # What signals and control commands ask for
 

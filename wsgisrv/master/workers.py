@@ -27,6 +27,7 @@ from wsgisrv.master.backdoors import open_backdoor
 from wsgisrv.master.listener_sets import ListenerSet
 from wsgisrv.master.reap import Status, exited
 from wsgisrv.master.reloads import Reloads, Version
+from wsgisrv.master.roster import SUSPENDED_SECONDS
 from wsgisrv.master.spawn import Fork
 from wsgisrv.master.stalls import report_block, report_cut, report_hang, report_last_stacks
 from wsgisrv.master.worker_handle import WorkerHandle
@@ -65,6 +66,7 @@ class Workers:
         self._free_slots = list(range(SLOTS - 1, -1, -1))
         self._handles: dict[int, WorkerHandle] = {}
         self._deaths: dict[int, tuple[float, str]] = {}  # the last one, by slot
+        self._looked = time.monotonic()  # when blocks were last reported
 
     def handles(self) -> list[WorkerHandle]:
         """Returns every worker that was not reaped yet; the list is the caller's own."""
@@ -242,10 +244,15 @@ class Workers:
                 yield events.Measured(handle.worker_id, gauge.requests, gauge.rss_bytes)
 
     def report_blocks(self) -> None:
-        """Logs whose hub is blocked where the worker cannot."""
+        """Logs whose hub is blocked where the worker cannot; not after a time in which this process was
+        stopped itself, and maybe all of them.
+        """
         now = time.monotonic()
+        was_stopped = now - self._looked >= SUSPENDED_SECONDS
+        self._looked = now
         for handle in self._handles.values():
-            report_block(handle, self.scoreboard[handle.slot], now)
+            if not was_stopped:
+                report_block(handle, self.scoreboard[handle.slot], now)
 
     # Death
 
