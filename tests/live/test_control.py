@@ -26,6 +26,7 @@ from tests.support.control import (
     wait_status,
     wsgisrv,
 )
+from tests.support.daemons import open_directory
 from tests.support.server import ROOT, run, serve
 from wsgisrv.cli import COMMANDS
 from wsgisrv.master.control_server import MOST_CLIENTS
@@ -151,11 +152,8 @@ def test_off_makes_no_socket(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_another_user_is_refused_and_the_service_is_not_touched(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
-    with operated(PID, tmp_path, workers=1) as (server, path):
+def test_another_user_is_refused_and_the_service_is_not_touched() -> None:
+    with open_directory() as top, operated(PID, top, workers=1) as (server, path):
         code, line = refused_as_nobody(path)
         assert (code, line) == (
             77,

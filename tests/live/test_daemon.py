@@ -24,6 +24,7 @@ from tests.support.daemons import (
     Daemon,
     command_of,
     daemon,
+    open_directory,
     readable_by_all,
     start,
     wait_empty,
@@ -288,14 +289,6 @@ def test_a_log_file_in_the_foreground_leaves_stderr_to_what_ends_the_start(tmp_p
 
 
 # Who and where the process is
-
-
-@contextlib.contextmanager
-def open_directory() -> Iterator[Path]:
-    """A directory that every user may enter, unlike pytest's own."""
-    with tempfile.TemporaryDirectory() as directory:
-        os.chmod(directory, 0o755)  # noqa: S103 -- that is what it is for
-        yield Path(directory)
 
 
 @needs_root

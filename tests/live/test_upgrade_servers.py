@@ -7,7 +7,6 @@ import pwd
 import signal
 import socket
 import stat
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,14 @@ import pytest
 
 from tests.support.configured import Configured, configured, get, ports, wait_until
 from tests.support.control import answer_of, wait_status, wsgisrv
-from tests.support.daemons import Daemon, command_of, daemon, readable_by_all, wait_gone
+from tests.support.daemons import (
+    Daemon,
+    command_of,
+    daemon,
+    open_directory,
+    readable_by_all,
+    wait_gone,
+)
 from tests.support.http import Client
 from tests.support.load import load
 from tests.support.server import run
@@ -190,9 +196,7 @@ def low_port() -> int:
 @pytest.mark.parametrize("whose", ["nobodys", "roots"])
 def test_a_master_that_gave_up_root_is_upgraded_with_all_that_root_opened(whose: str) -> None:
     nobody, port = pwd.getpwnam("nobody"), low_port()
-    with tempfile.TemporaryDirectory() as directory:
-        home = Path(directory)
-        home.chmod(0o755)
+    with open_directory() as home:
         if whose == "nobodys":
             os.chown(home, nobody.pw_uid, nobody.pw_gid)
         path, conf = home / "admin.sock", home / "wsgisrv.conf"

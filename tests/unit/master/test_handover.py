@@ -7,13 +7,12 @@ import json
 import os
 import socket
 import stat
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.daemons import open_directory
 from wsgisrv.config import Settings
 from wsgisrv.errors import ConfigError, NotPermittedError
 from wsgisrv.layout import ServerSettings
@@ -57,14 +56,6 @@ def taken(old: ListenerSets, *, without: tuple[str, ...] = ()) -> Predecessor:
     os.close(handover.stderr)
     predecessor.starter.close()
     return predecessor
-
-
-@pytest.fixture
-def open_directory() -> Iterator[Path]:
-    """A directory that every user may enter, unlike pytest's own."""
-    with tempfile.TemporaryDirectory() as directory:
-        os.chmod(directory, 0o755)  # noqa: S103 -- that is what it is for
-        yield Path(directory)
 
 
 def mode_of(path: Path) -> int:
@@ -132,28 +123,35 @@ def test_a_file_that_was_removed_is_made_by_the_new_master(tmp_path: Path) -> No
     assert not path.exists()
 
 
-def test_an_owner_that_cannot_be_is_found_before_the_old_master_hands_over(
-    open_directory: Path,
-) -> None:
-    path = open_directory / "s"
+def test_an_owner_that_cannot_be_is_found_before_the_old_master_hands_over(tmp_path: Path) -> None:
+    path = tmp_path / "s"
     old = opened(bind=(f"unix:{path}",))
-    before = os.geteuid()
     new = opened(taken(old).known, bind=(f"unix:{path}",), unix_owner="no_one", unix_mode="0666")
     with pytest.raises(ConfigError, match=r"unix_owner = no_one: there is no user no_one"):
         new[0].check()
     new.close()
-    new = opened(taken(old).known, bind=(f"unix:{path}",), unix_owner="0:0")
-    if not before:
-        os.chown(path, NOBODY, NOBODY)
-        os.seteuid(NOBODY)
-    try:
-        with pytest.raises(NotPermittedError, match=r"unix_owner = 0:0: not permitted"):
-            new[0].check()
-    finally:
-        os.seteuid(before)
-    new.close()
-    assert mode_of(path) == 0o660
     old.close()
+
+
+def test_an_owner_that_may_not_be_given_a_file_is_found_before_and_the_file_stays_as_it_is() -> (
+    None
+):
+    before = os.geteuid()
+    with open_directory() as directory:
+        path = directory / "s"
+        old = opened(bind=(f"unix:{path}",))
+        new = opened(taken(old).known, bind=(f"unix:{path}",), unix_owner="0:0")
+        if not before:
+            os.chown(path, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        try:
+            with pytest.raises(NotPermittedError, match=r"unix_owner = 0:0: not permitted"):
+                new[0].check()
+        finally:
+            os.seteuid(before)
+        new.close()
+        assert mode_of(path) == 0o660
+        old.close()
 
 
 def test_what_an_older_master_does_not_say_is_as_by_default() -> None:
