@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import random
 import signal
 import socket
 import stat
@@ -181,8 +182,8 @@ def test_options_go_back_to_their_defaults_with_the_new_master_and_not_before(
 
 
 def low_port() -> int:
-    """A free port that only root may bind."""
-    for port in range(1023, 512, -1):
+    """A free port that only root may bind; not the next one, which another run may take as well."""
+    for port in random.sample(range(600, 1024), 20):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
