@@ -21,7 +21,7 @@ from wsgisrv.master.socket_options import SocketOptions
 
 _LOG = logging.getLogger("wsgisrv.master")
 
-BACKLOG = 16
+BACKLOG = 64
 
 
 def open_control_socket(
