@@ -404,6 +404,7 @@ class Settings:
         " anew by USR1 and wsgisrv logs-reopen, in the master and every worker. Where it cannot be written"
         " the service runs on, and the log says later how many lines are missing.",
         metavar="PATH",
+        at_start=True,
         scope=SERVICE,
     )
     log_level: str = option(
@@ -492,6 +493,7 @@ class Settings:
         "Runs in the background, in a session of its own, with standard streams that lead to log_file or"
         " nowhere. The command returns when the service is ready, else with its exit code and reason. Not"
         " for systemd, whose Type=notify does better.",
+        at_start=True,
         scope=SERVICE,
     )
     pid_file: str = option(
@@ -499,6 +501,7 @@ class Settings:
         "File with the master's pid while it runs. That of a dead master is replaced, that of a live one"
         " refused. Empty writes none.",
         metavar="PATH",
+        at_start=True,
         scope=SERVICE,
     )
     user: str = option(
@@ -506,6 +509,7 @@ class Settings:
         "User, by name or number, that the master becomes when addresses are bound and its files are open;"
         " workers are this user from their first moment. Only root may become another one. Empty stays.",
         metavar="USER",
+        at_start=True,
         scope=SERVICE,
     )
     group: str = option(
@@ -513,6 +517,7 @@ class Settings:
         "Group, by name or number, that the master is then in, beside those that user is a member of. Empty"
         " is user's own.",
         metavar="GROUP",
+        at_start=True,
         scope=SERVICE,
     )
     umask: str = option(
@@ -520,6 +525,7 @@ class Settings:
         "Permissions, in octal, that new files of the service do not get. Empty leaves it as it was.",
         pattern=("|0?[0-7]{3}", "three octal digits, as in 027"),
         metavar="OCTAL",
+        at_start=True,
         scope=SERVICE,
     )
     chdir: str = option(
@@ -527,6 +533,7 @@ class Settings:
         "Directory that the service works in. Relative paths start there, but for those of configuration"
         " files, which are read before. Empty stays where it was started, a daemon too.",
         metavar="PATH",
+        at_start=True,
         scope=SERVICE,
     )
     proc_name: str = option(
@@ -534,6 +541,7 @@ class Settings:
         "Name that ps and top show, with what the process is: master or worker, its generation and state."
         " Needs setproctitle (pip install 'wsgisrv[proctitle]'). Empty leaves the command line.",
         metavar="NAME",
+        at_start=True,
         scope=SERVICE,
     )
     nofile: int = option(
@@ -542,6 +550,7 @@ class Settings:
         " soft limit is raised to: the common soft one, 1024, is far less than max_connections.",
         min=0,
         max=2**30,
+        at_start=True,
         scope=SERVICE,
     )
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from wsgisrv.deploy import check_readable, source_of
 from wsgisrv.errors import UsageError
 from wsgisrv.layout import Layout
-from wsgisrv.master.listeners import choose_addresses
+from wsgisrv.master.inherited import choose_addresses
+from wsgisrv.master.reloads import check_workers
 from wsgisrv.options import Loaded
 
 _LOG = logging.getLogger("wsgisrv")
@@ -51,7 +52,7 @@ def checked(found: Loaded, inherited: Inherited) -> Layout:
 
     Raises:
         UsageError: when there is nothing to serve.
-        ConfigError: when a paste file cannot be read.
+        ConfigError: when a paste file cannot be read, or the servers want too many workers together.
     """
     for warning in found.warnings:
         _LOG.warning("%s", warning)
@@ -59,6 +60,7 @@ def checked(found: Loaded, inherited: Inherited) -> Layout:
     check_apps(layout, "serve")
     for server in layout.servers:
         check_readable(server.settings)
+    check_workers(layout)
     return layout
 
 

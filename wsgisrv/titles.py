@@ -34,6 +34,11 @@ class Titles:
             ) from None
         self._set = setproctitle
 
+    @property
+    def name(self) -> str:
+        """What stands in front, "" for the process's own title."""
+        return self._name
+
     def show(self, what: str) -> None:
         """Shows what the process is now, as ``master, generation 2, serving``."""
         if self._set is not None and what != self._shown:

@@ -34,6 +34,16 @@ def echo(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     return [json.dumps({"environ": seen, "body": body.decode("latin-1")}).encode()]
 
 
+def waits(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answers once the file that the query names is there."""
+    import time
+
+    while not os.path.exists(environ["QUERY_STRING"]):
+        time.sleep(0.02)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode()]
+
+
 def slow(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Takes as many seconds as the query says."""
     import time

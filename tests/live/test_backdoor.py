@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.control import let_others_in, operated, wait_status, wsgisrv
+from tests.support.control import operated, wait_status, wsgisrv
+from tests.support.daemons import open_directory
 from tests.support.http import DEADLINE
 from tests.support.server import Server
 
@@ -180,9 +181,8 @@ def test_a_directory_that_others_may_enter_is_not_used(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_another_user_is_turned_away(tmp_path: Path) -> None:
-    let_others_in(tmp_path)
-    with served(tmp_path, workers=1) as (server, path, doors):
+def test_another_user_is_turned_away() -> None:
+    with open_directory() as top, served(top, workers=1) as (server, path, doors):
         (door,) = doors_of(path)
         doors.chmod(0o755)
         os.chmod(door, 0o666)  # noqa: S103 -- somebody has opened it for all: the worker still looks who comes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -19,17 +20,17 @@ from tests.support.control import (
     at_end,
     connected,
     kill_master,
-    let_others_in,
     line_of,
     operated,
     refusal_of,
     wait_status,
     wsgisrv,
 )
+from tests.support.daemons import open_directory
 from tests.support.server import ROOT, run, serve
 from wsgisrv.cli import COMMANDS
 from wsgisrv.master.control_server import MOST_CLIENTS
-from wsgisrv.master.signals import STRANGE
+from wsgisrv.master.signals import STRANGE, name_of
 
 PID = "tests.apps.basic:pid"
 NOBODY = 65534
@@ -151,9 +152,8 @@ def test_off_makes_no_socket(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_another_user_is_refused_and_the_service_is_not_touched(tmp_path: Path) -> None:
-    let_others_in(tmp_path)
-    with operated(PID, tmp_path, workers=1) as (server, path):
+def test_another_user_is_refused_and_the_service_is_not_touched() -> None:
+    with open_directory() as top, operated(PID, top, workers=1) as (server, path):
         code, line = refused_as_nobody(path)
         assert (code, line) == (
             77,
@@ -192,7 +192,9 @@ def test_a_signal_that_means_nothing_gets_a_line_and_touches_nothing(tmp_path: P
         pids = server.wait_ready()
         for number in STRANGE:
             server.signal(number)
-            server.wait_line(f"WARNING .* {number.name}: a signal without a meaning here; nothing")
+            server.wait_line(
+                f"WARNING .* {re.escape(name_of(number))}: a signal without a meaning here; nothing"
+            )
         assert [worker["pid"] for worker in answer_of(path, "status")["workers"]] == pids
 
 

@@ -24,6 +24,7 @@ from tests.support.daemons import (
     Daemon,
     command_of,
     daemon,
+    open_directory,
     readable_by_all,
     start,
     wait_empty,
@@ -290,14 +291,6 @@ def test_a_log_file_in_the_foreground_leaves_stderr_to_what_ends_the_start(tmp_p
 # Who and where the process is
 
 
-@contextlib.contextmanager
-def open_directory() -> Iterator[Path]:
-    """A directory that every user may enter, unlike pytest's own."""
-    with tempfile.TemporaryDirectory() as directory:
-        os.chmod(directory, 0o755)  # noqa: S103 -- that is what it is for
-        yield Path(directory)
-
-
 @needs_root
 def test_master_and_workers_become_the_user_and_keep_what_was_opened() -> None:
     nobody = pwd.getpwnam("nobody")
@@ -418,6 +411,21 @@ def test_processes_are_shown_by_name_kind_generation_and_state(tmp_path: Path) -
         wait_title(worker, "books: worker 1, generation 1, ready")
         server.signal(signal.SIGHUP)
         wait_title(server.pid, "books: master, generation 2, serving")
+
+
+def test_the_name_in_front_stays_that_of_the_start_after_a_reload(tmp_path: Path) -> None:
+    conf = tmp_path / "wsgisrv.conf"
+    conf.write_text("[wsgisrv]\nproc_name = books\n")
+    command = [*command_of(tmp_path, log_file=None), "--config-file", str(conf)]
+    with run(command) as server:
+        server.wait_ready()
+        conf.write_text("[wsgisrv]\nproc_name = papers\n")
+        seen = len(server.lines)
+        server.signal(signal.SIGHUP)
+        server.wait_line(r"reload: \[wsgisrv\] proc_name: books -> papers, at the next start")
+        (worker,) = server.wait_ready(after=seen)
+        wait_title(server.pid, "books: master, generation 2, serving")
+        wait_title(worker, "books: worker 2, generation 2, ready")
 
 
 def wait_title(pid: int, title: str) -> None:

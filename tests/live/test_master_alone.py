@@ -111,16 +111,26 @@ def test_a_fork_that_fails_later_is_tried_again(tmp_path: Path) -> None:
 def test_a_worker_that_keeps_crashing_comes_later_and_later(tmp_path: Path) -> None:
     with supervise(tmp_path, {"*": "crashes"}, workers=1) as server:
         for delay in ("0.5", "1", "2"):
-            server.wait_line(rf"workers die early, \d+ so far; the next is spawned in {delay} s")
+            server.wait_line(rf"workers die early, \d+ so far, the next comes in {delay} s$")
         tell(tmp_path, SERVES)
         server.wait_line(r"worker \d+ \(pid \d+\) exited with code 1 after ")
 
 
-def test_a_worker_killed_by_a_signal_without_a_name_is_replaced(tmp_path: Path) -> None:
+def test_a_crash_loop_of_many_workers_is_one_line_a_round(tmp_path: Path) -> None:
+    with supervise(tmp_path, {"*": "crashes"}, workers=4) as server:
+        for delay in ("0.5", "1", "2"):
+            server.wait_line(rf"workers die early, \d+ so far, the next comes in {delay} s$")
+        warnings = [line for line in server.lines if " WARNING " in line]
+        assert [line.rpartition(" in ")[2] for line in warnings] == ["0.5 s", "1 s", "2 s"]
+        counts = [int(line.rpartition(" so far,")[0].rpartition(" ")[2]) for line in warnings]
+        assert counts == [1, 5, 9]  # the four of each round, and the first of this one
+
+
+def test_a_worker_killed_by_a_real_time_signal_is_replaced(tmp_path: Path) -> None:
     with supervise(tmp_path, SERVES, workers=1) as server:
         (pid,) = server.wait_ready()
         os.kill(pid, signal.SIGRTMIN + 1)
-        server.wait_line(rf"worker 1 \(pid {pid}\) was killed by signal 35 after ")
+        server.wait_line(rf"worker 1 \(pid {pid}\) was killed by SIGRTMIN\+1 after ")
         server.wait_line(r"worker 2 \(pid \d+\) is ready")
 
 

@@ -254,6 +254,10 @@ def test_scale_is_about_the_workers_of_the_server_that_is_named(tmp_path: Path) 
         for args, reason in [
             (["2"], "say which server's workers: public, admin"),
             (["2", "--server", "nobody"], "there is no server nobody; there is public, admin"),
+            (
+                ["256", "--server", "admin"],
+                "with 1 of other servers these are more than 256 workers",
+            ),
         ]:
             assert service.command("scale", *args) == (2, f"wsgisrv: scale: {reason}")
 
@@ -370,6 +374,20 @@ def test_a_server_without_an_address_or_an_app_is_one_line(tmp_path: Path) -> No
             assert service.server.wait_exit() == code
             (line,) = service.server.lines
             assert "admin" in line
+
+
+def test_more_workers_together_than_one_master_has_are_refused(tmp_path: Path) -> None:
+    public, admin = ports(2)
+    changed = {"wsgisrv": {"workers": 200}, "wsgisrv_admin": {"workers": 100}}
+    line = (
+        "[wsgisrv] workers = 200, [wsgisrv_admin] workers = 100: 300 in all; allowed are 256 of all"
+        " servers together"
+    )
+    with configured(tmp_path, sections(tmp_path, public, admin, **changed)) as service:
+        assert service.server.wait_exit() == 78
+        assert service.server.lines == [f"wsgisrv: {line}"]
+    done = wsgisrv("check", "--config-file", str(service.conf))
+    assert (done.returncode, f"wrong: {line}" in done.stdout) == (78, True)
 
 
 def test_check_looks_at_every_server(tmp_path: Path) -> None:

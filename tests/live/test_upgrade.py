@@ -74,9 +74,10 @@ def test_no_descriptor_is_left_over_by_upgrades(tmp_path: Path) -> None:
 
 
 def test_the_old_master_keeps_a_pid_file_of_its_own_while_it_drains(tmp_path: Path) -> None:
-    with daemon(tmp_path, "tests.apps.basic:slow") as service, service.connect() as client:
+    flag = tmp_path / "answer"
+    with daemon(tmp_path, "tests.apps.basic:waits") as service, service.connect() as client:
         old = service.pid
-        client.send(b"GET /?3 HTTP/1.1\r\nHost: test\r\n\r\n")
+        client.send(f"GET /?{flag} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
         wait_status(service.control, lambda found: found["workers"][0]["in_flight"])
         service.signal(signal.SIGUSR2)
         service.wait_log(READY)
@@ -84,6 +85,7 @@ def test_the_old_master_keeps_a_pid_file_of_its_own_while_it_drains(tmp_path: Pa
         while service.pid == old:
             assert time.monotonic() < until
         assert Path(f"{service.pid_file}.oldbin").read_text() == f"{old}\n"
+        flag.touch()
         assert client.response().status == 200
         wait_gone(old)
         assert not Path(f"{service.pid_file}.oldbin").exists()

@@ -195,6 +195,7 @@ def test_a_machine_that_was_suspended_kills_nobody(tmp_path: Path) -> None:
             assert select.select(descriptors, [], [], 2)[0] == []
         found = wait_status(path, lambda _: True)
         assert [worker["pid"] for worker in found["workers"]] == before
+        assert "its hub is blocked" not in server.log  # the master has slept as well
 
 
 def test_a_worker_that_was_stopped_for_less_than_worker_timeout_lives_on(tmp_path: Path) -> None:

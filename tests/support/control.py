@@ -8,7 +8,6 @@ import os
 import select
 import signal
 import socket
-import stat
 import subprocess
 import sys
 import time
@@ -18,14 +17,6 @@ from typing import Any
 
 from tests.support.http import DEADLINE
 from tests.support.server import ROOT, Server, serve
-
-
-def let_others_in(directory: Path) -> None:
-    """Lets every user pass through the directories that pytest has made for a test."""
-    for each in (directory, *directory.parents):
-        if each.parent == each or each.stat().st_mode & stat.S_IXOTH:
-            return
-        each.chmod(0o755)
 
 
 @contextlib.contextmanager

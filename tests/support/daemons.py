@@ -162,6 +162,14 @@ def readable_by_all() -> list[str]:
 
 
 @contextlib.contextmanager
+def open_directory() -> Iterator[Path]:
+    """A directory that every user may enter, unlike pytest's own, which other runs of it close again."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)  # noqa: S103 -- that is what it is for
+        yield Path(directory)
+
+
+@contextlib.contextmanager
 def daemon(
     directory: Path,
     app: str = "tests.apps.basic:pid",

@@ -69,7 +69,7 @@ class Server:
         match = self.wait_line(r"INFO wsgisrv\.master: ready: .* \(pid ([0-9, ]+)\)", after=after)
         return [int(pid) for pid in match[1].split(",")]
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
     def wait_exit(self) -> int:

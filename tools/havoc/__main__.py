@@ -35,6 +35,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--seed", type=int, help="to do the same again (default: another each time)"
     )
+    parser.add_argument(
+        "--servers", action="store_true", help="a service of two APIs, one with a worker of its own"
+    )
     return parser.parse_args(arguments)
 
 
@@ -42,11 +45,12 @@ def main(arguments: list[str]) -> int:
     options = parse(arguments)
     seed = secrets.randbelow(2**32) if options.seed is None else options.seed
     again = f"--seconds {options.seconds:g} --signals {options.signals} --seed {seed}"
+    again += " --servers" * options.servers
     print(f"chaos: {again}", flush=True)
     unknown = frozenset() if signal.SIGUSR2 in HANDLED else frozenset({"USR2"})
     blows = plan.draw(seed, options.seconds, options.signals, without=unknown)
     directory = Path(tempfile.mkdtemp(prefix="chaos-"))
-    service = Service(directory, WORKERS)
+    service = Service(directory, WORKERS, has_servers=options.servers)
     try:
         wrong = suffer(service, blows, seed)
     except ServiceError as error:
@@ -70,7 +74,7 @@ def suffer(service: Service, blows: list[plan.Blow], seed: int) -> list[str]:
     verdict.heard(service, set(pids))  # what a worker opens with its first request is open now
     service.wait_calm()
     before = verdict.master_fds(service, WORKERS), fds_of(pids[0])
-    clients = Clients(service.address, seed)
+    clients = Clients(service.addresses, seed)
     inflicter = Inflicter(service)
     clients.start()
     began = time.monotonic()

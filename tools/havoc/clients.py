@@ -15,6 +15,7 @@ import itertools
 import random
 import threading
 import time
+from collections.abc import Sequence
 
 PATIENCE = 60.0
 """Seconds that a request may take: a crash loop's longest delay and some more."""
@@ -44,19 +45,21 @@ class Failure:
 
 class Clients:
     """Args:
-    address: of the service.
+    addresses: of the service; each client has one of them.
     seed: of the requests' lengths and pauses.
     """
 
-    def __init__(self, address: Address, seed: int) -> None:
-        self._address = address
+    def __init__(self, addresses: Sequence[Address], seed: int) -> None:
         self._numbers = itertools.count(1)
         self._over = threading.Event()
         self.failures: list[Failure] = []
         self.retried: list[Failure] = []  # what failed on a kept connection, and was sent again
         self.answered: collections.Counter[int] = collections.Counter()  # by worker
         self._threads = [
-            threading.Thread(target=self._run, args=(random.Random(seed + n), n % 2 == 0))  # noqa: S311 -- as in plan
+            threading.Thread(
+                target=self._run,
+                args=(addresses[n // 2 % len(addresses)], random.Random(seed + n), n % 2 == 0),  # noqa: S311 -- as in plan
+            )
             for n in range(6)
         ]
 
@@ -72,17 +75,17 @@ class Clients:
             thread.join(max(until - time.monotonic(), 0))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _run(self, dice: random.Random, keeps: bool) -> None:
+    def _run(self, address: Address, dice: random.Random, keeps: bool) -> None:
         connection: http.client.HTTPConnection | None = None
         while not self._over.is_set():
             target = f"/{next(self._numbers)}?{dice.uniform(0, LONGEST_REQUEST):.3f}"
             is_kept = connection is not None and connection.sock is not None
             if connection is None:
-                connection = http.client.HTTPConnection(*self._address, timeout=PATIENCE)
+                connection = http.client.HTTPConnection(*address, timeout=PATIENCE)
             failure, has_begun = self._ask(connection, target)
             if failure is not None and is_kept and not has_begun:
                 self.retried.append(failure)
-                connection = http.client.HTTPConnection(*self._address, timeout=PATIENCE)
+                connection = http.client.HTTPConnection(*address, timeout=PATIENCE)
                 failure, _ = self._ask(connection, target)
             if failure is not None:
                 self.failures.append(failure)

@@ -39,10 +39,15 @@ class Inflicter:
             "status": lambda _: b'{"command": "status"}',
             "dump": lambda _: b'{"command": "dump"}',
             "logs-reopen": lambda _: b'{"command": "logs-reopen"}',
-            "scale": lambda share: _request("scale", workers=1 + int(share * MOST_WORKERS)),
+            "scale": self._scale,
             "log-level": lambda share: _request("log-level", level=_LEVELS[int(share * 3)]),
             "rubbish": lambda share: _RUBBISH[int(share * 3)],
         }
+
+    def _scale(self, share: float) -> bytes:
+        which = int(share * 97) % 2  # of two servers, whatever the number
+        server = {"server": self._service.servers[which]} if self._service.servers else {}
+        return _request("scale", workers=1 + int(share * MOST_WORKERS), **server)
 
     def run(self, blows: Sequence[Blow], out_of_time: Callable[[], bool]) -> int:
         """Carries the plan out and returns how many blows were struck."""

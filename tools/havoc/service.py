@@ -29,29 +29,43 @@ class Service:
     """Args:
     directory: for its files.
     workers: to begin with.
+    has_servers: whether it serves two APIs, one of them from a worker of its own among these.
     """
 
-    def __init__(self, directory: Path, workers: int) -> None:
+    def __init__(self, directory: Path, workers: int, *, has_servers: bool = False) -> None:
         self.directory = directory
         self.control = str(directory / "control.sock")
         self.log = directory / "log"
         ini = directory / "api-paste.ini"
         ini.write_text("[app:main]\npaste.app_factory = havoc.app:factory\n")
-        with socket.socket() as listener, self.log.open("wb") as log:
-            listener.bind(("127.0.0.1", 0))
-            listener.listen(1024)
-            self.address: tuple[str, int] = listener.getsockname()
-            fd = listener.fileno()
+        self.servers = ("public", "admin") if has_servers else ()
+        with contextlib.ExitStack() as stack:
+            log = stack.enter_context(self.log.open("wb"))
+            listeners = [stack.enter_context(_listening()) for _ in self.servers or ("",)]
+            self.addresses: list[tuple[str, int]] = [each.getsockname() for each in listeners]
+            fds = [each.fileno() for each in listeners]
             command = [
-                sys.executable, "-m", "wsgisrv", "serve", str(ini), "--bind", f"fd://{fd}",
-                "--workers", str(workers), "--control-socket", self.control,
-                "--access-log", str(directory / "access.log"), "--worker-timeout", "20",
+                sys.executable, "-m", "wsgisrv", "serve", str(ini), *self._serving(fds, workers),
+                "--control-socket", self.control, "--access-log", str(directory / "access.log"),
+                "--worker-timeout", "20",
             ]  # fmt: skip
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[fd],
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=fds,
                 start_new_session=True,
             )  # fmt: skip
         self.master_pid = self.process.pid  # another one's after an upgrade
+
+    def _serving(self, fds: list[int], workers: int) -> list[str]:
+        """Returns what of the command line says who is served where and by how many."""
+        if not self.servers:
+            return ["--bind", f"fd://{fds[0]}", "--workers", str(workers)]
+        conf = self.directory / "wsgisrv.conf"
+        conf.write_text(
+            f"[wsgisrv]\nservers = {', '.join(self.servers)}\nworkers = {workers - 1}\n"
+            f"[wsgisrv_public]\nbind = fd://{fds[0]}\n"
+            f"[wsgisrv_admin]\nbind = fd://{fds[1]}\nworkers = 1\n"
+        )
+        return ["--config-file", str(conf)]
 
     # The control socket
 
@@ -144,6 +158,13 @@ class Service:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait(PATIENCE)
+
+
+def _listening() -> socket.socket:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(1024)
+    return listener
 
 
 def fds_of(pid: int) -> list[str]:

@@ -73,10 +73,10 @@ def master_fds(service: Service, workers: int) -> list[str]:
 def heard(service: Service, wanted: set[int]) -> set[int]:
     """Returns the workers that have answered; asks until it were all of them, or often enough."""
     found: set[int] = set()
-    for _ in range(200):
+    for address in service.addresses * 200:
         if found >= wanted:
             break
-        connection = http.client.HTTPConnection(*service.address, timeout=10)
+        connection = http.client.HTTPConnection(*address, timeout=10)
         connection.request("GET", "/?0")
         found.add(int(connection.getresponse().read()))
         connection.close()

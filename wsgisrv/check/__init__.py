@@ -24,7 +24,8 @@ from wsgisrv.errors import ConfigError, WsgisrvError, first_line
 from wsgisrv.layout import Layout, ServerSettings
 from wsgisrv.master.admin_listener import check_admin
 from wsgisrv.master.cpus import usable_cpus
-from wsgisrv.master.listeners import inherited_listeners
+from wsgisrv.master.inherited import inherited_listeners
+from wsgisrv.master.reloads import check_workers
 from wsgisrv.options import PASTE_INI, Loaded, load
 from wsgisrv.served import Inherited, check_apps, layout_of
 from wsgisrv.tls import TlsFiles
@@ -107,6 +108,7 @@ def examine(layout: Layout, problems: Problems, *, with_imports: bool) -> dict[s
     """
     try:
         check_admin(layout.settings)
+        check_workers(layout)
     except WsgisrvError as error:
         note(problems, error)
     servers = [

@@ -12,8 +12,10 @@ import logging
 
 from wsgisrv.config import Settings
 from wsgisrv.errors import AddressInUseError, ConfigError, WsgisrvError
+from wsgisrv.master.binders import places_of
 from wsgisrv.master.identity import Identity
-from wsgisrv.master.listeners import Listener, open_listeners, places_of
+from wsgisrv.master.listener import Listener
+from wsgisrv.master.listeners import open_listeners
 from wsgisrv.master.socket_options import SocketOptions
 
 _LOG = logging.getLogger("wsgisrv.master")

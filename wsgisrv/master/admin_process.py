@@ -20,7 +20,7 @@ from wsgisrv.context import AdminContext
 from wsgisrv.errors import WsgisrvError, first_line
 from wsgisrv.master.admin_listener import is_wanted, open_admin
 from wsgisrv.master.backoff import FIRST_DELAY, LONG_ENOUGH, LONGEST_DELAY
-from wsgisrv.master.listeners import Listener
+from wsgisrv.master.listener import Listener
 from wsgisrv.master.reap import exited, in_words
 from wsgisrv.master.spawn import CloseMasters, spawn_process
 from wsgisrv.scoreboard import Scoreboard

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from wsgisrv.control import AUTO, OFF, directory_of, make_private
 from wsgisrv.errors import WsgisrvError
-from wsgisrv.master.listeners import Listener, open_listeners
+from wsgisrv.master.listener import Listener
+from wsgisrv.master.listeners import open_listeners
 from wsgisrv.master.socket_options import SocketOptions
 
 _LOG = logging.getLogger("wsgisrv.master")

@@ -16,11 +16,13 @@ from collections.abc import Callable
 
 from wsgisrv.control import LINE_BYTES, Fields, decode, encode, failure, user_of
 from wsgisrv.errors import NotPermittedError, SystemRefusedError, UsageError
-from wsgisrv.master.listeners import Listener
+from wsgisrv.master.listener import Listener
 
 _LOG = logging.getLogger("wsgisrv.master")
 
-MOST_CLIENTS = 16
+MOST_CLIENTS = 64
+"""At a time; a reload's waits for its end, and a status must be had meanwhile."""
+
 PATIENCE = 10.0
 """Seconds that a client may take for its request, and then for its answer."""
 
@@ -131,17 +133,22 @@ class ControlServer:
             self._is_watched = True
 
     def _accept(self, _mask: int) -> None:
+        """Takes all that wait: on a machine that is overloaded the next turn of the loop may be far."""
         if self._listener is None:
             return
-        try:
-            sock, _ = self._listener.socket.accept()
-        except (BlockingIOError, InterruptedError, ConnectionError):
-            return  # it has left already
-        except OSError as error:
-            _LOG.warning("control socket: cannot accept: %s", error.strerror)
-            self._rest()
-            self._rests_until = self._clock() + REST
-            return
+        for _ in range(MOST_CLIENTS):
+            try:
+                sock, _address = self._listener.socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionError):
+                return  # nobody any more, or it has left already
+            except OSError as error:
+                _LOG.warning("control socket: cannot accept: %s", error.strerror)
+                self._rest()
+                self._rests_until = self._clock() + REST
+                return
+            self._welcome(sock)
+
+    def _welcome(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         client = ControlClient(self, sock, self._clock() + PATIENCE)
         self._clients.add(client)

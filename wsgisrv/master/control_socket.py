@@ -15,12 +15,13 @@ from collections.abc import Mapping
 from wsgisrv.control import AUTO, OFF, default_path, path_for
 from wsgisrv.errors import AddressInUseError, ConfigError, SystemRefusedError, WsgisrvError
 from wsgisrv.master.identity import Identity
-from wsgisrv.master.listeners import Listener, open_listeners
+from wsgisrv.master.listener import Listener
+from wsgisrv.master.listeners import open_listeners
 from wsgisrv.master.socket_options import SocketOptions
 
 _LOG = logging.getLogger("wsgisrv.master")
 
-BACKLOG = 16
+BACKLOG = 64
 
 
 def open_control_socket(

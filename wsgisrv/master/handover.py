@@ -1,7 +1,8 @@
 """What an old master hands to the new one that it runs from disk (USR2), and how the new one takes it.
 
 Rules: descriptors keep their numbers across exec, and one variable of the environment says what each is.
-Until the old master hands over, files of unix sockets are its own: a new one that fails removes nothing.
+Until the old master hands over, listeners and the files of unix sockets are its own: a new one that fails
+has changed and removed nothing.
 Runs in: master.
 """
 
@@ -17,7 +18,8 @@ from typing import Any, Self, cast
 
 from wsgisrv.channel import Channel
 from wsgisrv.control import AUTO
-from wsgisrv.master.listeners import Listener
+from wsgisrv.master.listener import Listener
+from wsgisrv.master.socket_options import SocketOptions
 from wsgisrv.master.starter import Starter
 
 _LOG = logging.getLogger("wsgisrv.master")
@@ -67,6 +69,8 @@ def describe(listener: Listener) -> dict[str, Any]:
         "url": listener.url,
         "path": listener.path,
         "inode": listener.inode,
+        "backlog": listener.backlog,
+        "options": dataclasses.asdict(listener.options),
     }
 
 
@@ -81,7 +85,7 @@ class Predecessor:
         self.line = handover.line
         self.tasks = handover.tasks
         self._stderr = handover.stderr
-        self._inodes: list[tuple[Listener, int]] = []
+        self._borrowed: list[Listener] = []
         self._adopted: list[Listener] = []
         self._control = handover.control
         self.known: dict[str, tuple[Listener, ...]] = {}
@@ -106,9 +110,22 @@ class Predecessor:
 
     def _listener(self, found: dict[str, Any]) -> Listener:
         sock = socket.socket(fileno=found["fd"])
-        listener = Listener(sock, found["url"], found["path"], address=found["address"])
-        listener.place = _place_of(sock, found["path"], found["address"])
-        self._inodes.append((listener, found["inode"]))
+        """What an older master does not know of, or does not say, is as by default."""
+        path, address = found["path"], found["address"]
+        said = found.get("options", {})
+        known = {field.name for field in dataclasses.fields(SocketOptions)} & said.keys()
+        listener = Listener(
+            sock,
+            found["url"],
+            path,
+            found["inode"],
+            _place_of(sock, path, address),
+            backlog=found.get("backlog", 0),
+            options=SocketOptions(**{name: said[name] for name in known}),
+            address=address,
+            is_borrowed=True,
+        )
+        self._borrowed.append(listener)
         return listener
 
     def take_streams(self) -> None:
@@ -135,6 +152,9 @@ class Predecessor:
             os.close(self._control["fd"])
             return None
         listener = self._listener(self._control)
+        if not listener.is_there():
+            listener.close()
+            return None
         self._adopted.append(listener)
         return listener
 
@@ -146,9 +166,8 @@ class Predecessor:
         """The old master has let go: the files of its unix sockets are this one's."""
         if self.line >= 0:
             os.write(self.line, f"{os.getpid()}\n".encode())
-        for listener, inode in self._inodes:
-            if listener.socket.fileno() >= 0:
-                listener.inode = inode
+        for listener in self._borrowed:
+            listener.is_borrowed = False
         if self._control is not None and self._control["option"] == AUTO:
             self._rename_control()
 
@@ -170,7 +189,7 @@ class Predecessor:
 
 
 def _place_of(sock: socket.socket, path: str, address: str) -> Hashable:
-    """Returns what it is bound to, as wsgisrv.master.listeners has it."""
+    """Returns what it is bound to, as wsgisrv.master.binders has it."""
     if address.startswith("fd://"):
         return address
     return os.path.normpath(path) if path else cast(Hashable, sock.getsockname())

@@ -18,7 +18,8 @@ from collections.abc import Collection, Sequence
 
 from wsgisrv.errors import WsgisrvError
 from wsgisrv.layout import ServerSettings
-from wsgisrv.master.listeners import Listener, Wait, Wanted, open_addresses
+from wsgisrv.master.listener import Listener
+from wsgisrv.master.listeners import Wait, Wanted, open_addresses
 from wsgisrv.master.socket_options import SocketOptions
 
 _LOG = logging.getLogger("wsgisrv.master")
@@ -54,6 +55,16 @@ class ListenerSet:
         for each in self.wanted:
             if listener in self.by_address[each.address]:
                 listener.configure(each.backlog, each.options)
+
+    def check(self) -> None:
+        """Looks whether what is borrowed can have the options of this version one day.
+
+        Raises:
+            WsgisrvError: as ``Listener.check``.
+        """
+        for each in self.wanted:
+            for listener in self.by_address[each.address]:
+                listener.check(each.options)
 
     @classmethod
     def open(
@@ -116,17 +127,27 @@ class ListenerSets:
 
     def _drop(self, version: int) -> None:
         gone = self._sets.pop(version)
-        left = [self._sets[each] for each in sorted(self._sets, reverse=True)]
         for listener in gone.all():
-            newest = next((each for each in left if listener in each.all()), None)
-            if newest is None:
+            if listener in self._all():
+                self._configure(listener)
+            else:
                 _LOG.info("no longer listening on %s", listener.url)
                 listener.close()
-                continue
-            try:
-                newest.configure(listener)
-            except WsgisrvError as error:
-                _LOG.warning("%s: %s", listener.url, error)
+
+    def configure(self) -> None:
+        """Gives the listeners their backlog and options, now that none is borrowed any more."""
+        if self._is_closed:
+            return
+        for listener in self._all():
+            self._configure(listener)
+
+    def _configure(self, listener: Listener) -> None:
+        """Gives a listener what the newest of those versions wants that have it."""
+        newest = max(number for number, found in self._sets.items() if listener in found.all())
+        try:
+            self._sets[newest].configure(listener)
+        except WsgisrvError as error:
+            _LOG.warning("%s: %s", listener.url, error)
 
     def close_others(self, kept: Collection[socket.socket]) -> None:
         """Lets go of what a worker does not serve. Runs in: the child; files are the master's."""

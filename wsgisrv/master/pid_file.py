@@ -2,7 +2,8 @@
 
 Rules: it appears whole, by link(2) or rename(2), never empty or half written. One that a live master holds
 is refused, one that nobody does is replaced; it is removed at the end only if it still is the one that was
-made. A successor's is written beside it and takes its place when the successor is ready.
+made. A successor's is written beside it and takes its place when the successor is ready. One that gave up
+root may not write there: it writes its pid into its predecessor's file then.
 
 Facts about fcntl locks: a process's lock on a file ends with the process, however that ends, is not
 inherited by fork, and is kept across exec. So it tells a live master from a number that belongs to another
@@ -36,13 +37,15 @@ _ATTEMPTS = 10
 class PidFile:
     """Args:
     path: made absolute.
-    fd: of the file, locked.
+    fd: of the file, locked where it is not a predecessor's.
+    name: where the file stands now: another one than ``path`` until it takes its place, and "" for the
+        predecessor's own, until that is this master's.
     """
 
     def __init__(self, path: str, fd: int, name: str) -> None:
         self.path = path
         self._fd = fd
-        self._name = name  # where it stands now; another one until it takes its place
+        self._name = name
 
     @classmethod
     def claim(cls, path: str, identity: Identity | None, predecessor: int = 0) -> PidFile:
@@ -61,6 +64,10 @@ class PidFile:
         own = f"{path}.{os.getpid()}"
         try:
             file = cls(path, _write(own, identity), own)
+        except PermissionError as error:
+            if not predecessor or _holder(path) != predecessor:
+                raise refused("pid_file", path, error) from None
+            return cls(path, _open_predecessors(path, error), "")
         except OSError as error:
             raise refused("pid_file", path, error) from None
         try:
@@ -95,6 +102,9 @@ class PidFile:
         if self._name == self.path:
             return
         try:
+            if not self._name:
+                self._write_over()
+                return
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path + OLD)
             with contextlib.suppress(FileNotFoundError):
@@ -105,6 +115,14 @@ class PidFile:
         else:
             self._name = self.path
 
+    def _write_over(self) -> None:
+        """Writes this master's pid in the place of its predecessor's: whole, or not yet."""
+        size = os.fstat(self._fd).st_size
+        text = f"{os.getpid()}\n".encode()
+        os.pwrite(self._fd, text.ljust(size, b"\n"), 0)
+        os.ftruncate(self._fd, len(text))
+        self._name = self.path
+
     def close_in_worker(self) -> None:
         """Lets go of the descriptor. Runs in: the child."""
         os.close(self._fd)
@@ -112,6 +130,9 @@ class PidFile:
     def close(self) -> None:
         """Removes the file, under whatever name it has; another master's stays."""
         ours = os.fstat(self._fd)
+        if os.pread(self._fd, _MOST_BYTES, 0).strip() != str(os.getpid()).encode():
+            os.close(self._fd)  # written over by a successor, or never written by this one
+            return
         for name in {self._name, self.path, self.path + OLD}:
             try:
                 if os.path.samestat(os.lstat(name), ours):
@@ -143,6 +164,21 @@ def _write(path: str, identity: Identity | None) -> int:
         os.close(fd)
         raise
     return fd
+
+
+def _open_predecessors(path: str, refusal: PermissionError) -> int:
+    """Opens the file of a predecessor that was root when it made it.
+
+    Args:
+        refusal: why none can be made beside it.
+
+    Raises:
+        SystemRefusedError: when it cannot be written either.
+    """
+    try:
+        return os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        raise refused("pid_file", path, refusal) from None
 
 
 def _replace_stale(own: str, path: str) -> None:

@@ -8,8 +8,9 @@ to which every orphan of its container belongs.
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterable
+
+from wsgisrv.master.signals import name_of
 
 Status = int | None
 """As waitpid(2) gives it; None when somebody else in this process has taken it."""
@@ -51,11 +52,4 @@ def in_words(status: Status) -> str:
     if status is None:
         return "is gone"
     code = os.waitstatus_to_exitcode(status)
-    return f"exited with code {code}" if code >= 0 else f"was killed by {_name_of(-code)}"
-
-
-def _name_of(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # most real-time signals have none
-        return f"signal {number}"
+    return f"exited with code {code}" if code >= 0 else f"was killed by {name_of(-code)}"

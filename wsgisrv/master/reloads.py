@@ -179,6 +179,23 @@ class Reloads:
         self._versions = {key: each for key, each in self._versions.items() if key in needed}
 
 
+def check_workers(layout: Layout) -> None:
+    """Looks whether one master can have so many workers.
+
+    Raises:
+        ConfigError: when the groups together want more than MOST_WORKERS.
+    """
+    wanted = {group.name: policy_of(group.settings).workers for group in layout.groups}
+    if sum(wanted.values()) > MOST_WORKERS:
+        said = ", ".join(
+            f"[wsgisrv{'_' * bool(name)}{name}] workers = {number}"
+            for name, number in wanted.items()
+        )
+        raise ConfigError(
+            f"{said}: {sum(wanted.values())} in all; allowed are {MOST_WORKERS} of all servers together"
+        )
+
+
 def policy_of(settings: Settings) -> Policy:
     """Returns what the roster is to keep to in a group of workers with these settings."""
     return Policy(

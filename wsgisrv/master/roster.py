@@ -228,14 +228,13 @@ class Roster:
             return
         backoff = self._backoffs[worker.group]
         delay = backoff.note_death(worker, now)
-        # In a crash loop of many workers one line a round says it all; status has each one's reason.
-        yield Announce("debug" if delay == 0.0 else "warning", reason)
         if delay:
             of = f" of {worker.group}" if worker.group else ""
-            yield Announce(
-                "warning",
-                f"workers{of} die early, {backoff.deaths} so far; the next is spawned in {delay:g} s",
+            reason += (
+                f"; workers{of} die early, {backoff.deaths} so far, the next comes in {delay:g} s"
             )
+        # In a crash loop of many workers one line a round says it all; status has each one's reason.
+        yield Announce("debug" if delay == 0.0 else "warning", reason)
 
     def _fail_start(self, reason: str, exit_code: int, now: float) -> Iterator[Action]:
         """A group cannot begin, so the service does not; what others serve already may finish."""

@@ -25,11 +25,15 @@ HANDLED = (
 )
 
 
-STRANGE = tuple(
-    found
-    for name in ("USR2", "ALRM", "VTALRM", "PROF", "IO", "PWR", "STKFLT", "RTMIN", "RTMAX")
-    if (found := getattr(signal, f"SIG{name}", None)) is not None and found not in HANDLED
+_REAL_TIME = (
+    range(signal.SIGRTMIN, signal.SIGRTMAX + 1) if hasattr(signal, "SIGRTMIN") else range(0)
 )
+
+STRANGE: tuple[int, ...] = tuple(
+    int(found)
+    for name in ("ALRM", "VTALRM", "PROF", "IO", "PWR", "STKFLT")
+    if (found := getattr(signal, f"SIG{name}", None)) is not None
+) + tuple(_REAL_TIME)
 """Signals that mean nothing here and would end a process that does not catch them (signal(7)): a wrong order
 gets a line in the log, and the service is left alone."""
 
@@ -47,7 +51,7 @@ class SignalPipe:
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
-        self._unread: list[signal.Signals] = []
+        self._unread: list[int] = []
 
     def install(self) -> None:
         """Begins to catch."""
@@ -59,14 +63,14 @@ class SignalPipe:
         """Returns the descriptor that is readable when a signal has come."""
         return self._reader.fileno()
 
-    def read(self) -> list[signal.Signals]:
+    def read(self) -> list[int]:
         """Returns the signals that have come, oldest first; never waits."""
         found, self._unread = self._unread, []
         try:
             numbers = self._reader.recv(4096)
         except BlockingIOError:
             return found
-        return [*found, *(signal.Signals(number) for number in numbers)]
+        return [*found, *numbers]
 
     def wait(self, seconds: float) -> None:
         """Sleeps until a signal comes, at most ``seconds``; every signal is left for ``read``.
@@ -85,6 +89,16 @@ class SignalPipe:
         signal.set_wakeup_fd(-1)
         self._reader.close()
         self._writer.close()
+
+
+def name_of(number: int) -> str:
+    """Returns a signal's name, as SIGTERM or SIGRTMIN+3."""
+    if number in _REAL_TIME[1:-1]:
+        return f"SIGRTMIN+{number - _REAL_TIME[0]}"
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def restore_in_worker() -> None:

@@ -6,6 +6,10 @@ options (tcp(7)), so workers do nothing. Errors name the option, since the addre
 Facts about unix sockets: bind(2) makes the file with mode 0777 less the umask, and connect(2) needs the
 right to write it. A file that is opened up after bind is therefore open to nobody before, if the umask lets
 nothing through; chown(2) comes before chmod(2), else the old group would have the new mode for a moment.
+
+Facts about SO_REUSEPORT on Linux: a port that was bound with it can be bound by further sockets of the same
+user that have it, also when it was turned off since, until the last socket of the port is closed (tried on
+6.x). Sockets without it are refused in any case.
 """
 
 from __future__ import annotations
@@ -17,11 +21,13 @@ import grp
 import os
 import pwd
 import socket
+import stat
+import tempfile
 from collections.abc import Iterator
 from typing import Self
 
 from wsgisrv.config import Settings
-from wsgisrv.errors import ConfigError, NotPermittedError, SystemRefusedError
+from wsgisrv.errors import ConfigError, NotPermittedError, SystemRefusedError, WsgisrvError
 
 _CLOSED_UMASK = 0o777
 _SAME = -1  # to chown(2): leave it as it is
@@ -121,10 +127,7 @@ class SocketOptions:
             NotPermittedError: for one that this process may not give a file to.
             SystemRefusedError: for whatever else the system refuses.
         """
-        user, group = self._owner()
-        if before is not None and before.unix_owner:
-            user = os.geteuid() if user == _SAME else user
-            group = os.getegid() if group == _SAME else group
+        user, group = self._owner_after(before)
         try:
             if before is not None:
                 os.chmod(path, self.unix_mode & before.unix_mode)
@@ -132,13 +135,41 @@ class SocketOptions:
                 os.chown(path, user, group, follow_symlinks=False)
             os.chmod(path, self.unix_mode)
         except OSError as error:
-            where = f"[wsgisrv] unix_owner = {self.unix_owner}"
-            if error.errno == errno.EPERM:
-                raise NotPermittedError(
-                    f"{where}: not permitted; only root gives a file to another user, or to a group that"
-                    " it is not in"
-                ) from None
-            raise SystemRefusedError(f"bind unix:{path}: {error.strerror}") from None
+            raise self._refused(path, error) from None
+
+    def check_change(self, path: str, before: SocketOptions) -> None:
+        """Looks whether ``change`` could change the file of a unix socket, and leaves it as it is.
+
+        Raises:
+            ConfigError, NotPermittedError, SystemRefusedError: as ``open_up``.
+        """
+        if (self.unix_mode, self.unix_owner) == (before.unix_mode, before.unix_owner):
+            return
+        user, group = self._owner_after(before)
+        try:
+            os.chmod(path, stat.S_IMODE(os.lstat(path).st_mode))
+            with tempfile.TemporaryFile() as own:
+                os.fchown(own.fileno(), user, group)
+        except OSError as error:
+            raise self._refused(path, error) from None
+
+    def _refused(self, path: str, error: OSError) -> WsgisrvError:
+        if error.errno == errno.EPERM:
+            return NotPermittedError(
+                f"[wsgisrv] unix_owner = {self.unix_owner}: not permitted; only root gives a file to"
+                " another user, or to a group that it is not in"
+            )
+        return SystemRefusedError(f"bind unix:{path}: {error.strerror}")
+
+    def _owner_after(self, before: SocketOptions | None) -> tuple[int, int]:
+        """Returns the ids of a file that belonged to whom ``before`` says: without an owner any more it is
+        the master's again.
+        """
+        user, group = self._owner()
+        if before is not None and before.unix_owner:
+            user = os.geteuid() if user == _SAME else user
+            group = os.getegid() if group == _SAME else group
+        return user, group
 
     def _owner(self) -> tuple[int, int]:
         """Returns the ids of user and group, names or numbers; -1 for what stays as it is."""

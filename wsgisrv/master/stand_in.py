@@ -37,7 +37,7 @@ class StandIn:
         self._is_open = True
         _adopt_orphans()
 
-    def forward(self, number: signal.Signals) -> None:
+    def forward(self, number: int) -> None:
         """Passes a signal on, but for one that the service has got already."""
         if number == signal.SIGCHLD or (number in _FROM_TERMINALS and _has_terminal()):
             return

@@ -26,9 +26,10 @@ from wsgisrv.master.control_socket import open_control_socket
 from wsgisrv.master.daemon import detach
 from wsgisrv.master.handover import Predecessor
 from wsgisrv.master.identity import Identity
+from wsgisrv.master.inherited import inherited_listeners
 from wsgisrv.master.limits import raise_nofile
+from wsgisrv.master.listener import Listener
 from wsgisrv.master.listener_sets import ListenerSet
-from wsgisrv.master.listeners import Listener, inherited_listeners
 from wsgisrv.master.owned_files import open_log
 from wsgisrv.master.pid_file import PidFile
 from wsgisrv.master.reloads import Version
@@ -162,6 +163,7 @@ class _Opening:
                 return 0
             for listener in listeners.all():
                 stack.callback(listener.close)
+            listeners.check()
             control = self._control()
             if control is not None:
                 stack.callback(control.close)
@@ -203,9 +205,7 @@ class _Opening:
 
     def _reloaded(self) -> Layout:
         self._fresh = self._plan.load()
-        layout = self._plan.check(self._fresh, self._inherited)
-        Titles(layout.settings.proc_name)  # raises where setproctitle is missing
-        return self._own(layout)
+        return self._own(self._plan.check(self._fresh, self._inherited))
 
     def _mutated(self) -> Layout:
         self._found = self._plan.mutate(self._found, self._fresh)
@@ -244,8 +244,6 @@ class _Opening:
             listener.name = names.get(listener.address, "")
         if self._predecessor is not None:
             self._predecessor.adopt(listeners.all())
-            for listener in listeners.all():
-                listeners.configure(listener)
         return listeners
 
     def _control(self) -> Listener | None:

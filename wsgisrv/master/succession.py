@@ -20,7 +20,7 @@ from wsgisrv.errors import ReloadError
 from wsgisrv.master.commands import Asker
 from wsgisrv.master.control_server import ControlServer
 from wsgisrv.master.handover import Handover, describe
-from wsgisrv.master.listeners import Listener
+from wsgisrv.master.listener import Listener
 from wsgisrv.master.notify import Notifier
 from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.stand_in import StandIn
@@ -38,6 +38,9 @@ class Master(Protocol):
 
     def reload(self) -> None:
         """Begins a new generation."""
+
+    def take_over(self) -> None:
+        """Has the listeners to itself."""
 
     def leave(self) -> None:
         """Drains, now that a new master serves."""
@@ -121,7 +124,7 @@ class Succession:
         is_systemds = "NOTIFY_SOCKET" in os.environ
         return os.getpid() == 1 or not (self._surroundings.again.is_detached or is_systemds)
 
-    def forwards(self, number: signal.Signals) -> bool:
+    def forwards(self, number: int) -> bool:
         """Passes a signal on, once a new master serves in the place of one that others wait for."""
         if self._stand_in is None or number == signal.SIGCHLD:
             return False
@@ -224,6 +227,7 @@ class Succession:
         self._selector.unregister(starter)
         if self._surroundings.is_ready:
             self._surroundings.take_over()
+            self._master.take_over()
             self._control.begin()
         else:
             self._surroundings.forget_starter()

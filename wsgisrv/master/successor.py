@@ -134,7 +134,8 @@ def _run_again(
         os.dup2(errors, 2)
         for fd in handover.descriptors():
             os.set_inheritable(fd, True)
-        os.chdir(directory)
+        with contextlib.suppress(PermissionError):  # root's, which this process is not any more
+            os.chdir(directory)
         environ = {**os.environ, VARIABLE: _text_of(handover), "PWD": directory}
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606

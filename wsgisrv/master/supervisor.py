@@ -23,29 +23,38 @@ from wsgisrv.channel import Kind, Message
 from wsgisrv.config import Settings
 from wsgisrv.context import RunWorker, WorkerContext
 from wsgisrv.control import Fields
-from wsgisrv.errors import BY_EXIT_CODE, BootError, ReloadError, UnavailableError, WsgisrvError
+from wsgisrv.errors import (
+    BY_EXIT_CODE,
+    BootError,
+    ConfigError,
+    ReloadError,
+    UnavailableError,
+    WsgisrvError,
+)
 from wsgisrv.layout import Layout
-from wsgisrv.master import events, reap
+from wsgisrv.master import events
 from wsgisrv.master.admin_process import AdminProcess
+from wsgisrv.master.belongings import Belongings
 from wsgisrv.master.changes import changes
 from wsgisrv.master.commands import Asker, Commands
 from wsgisrv.master.control_server import ControlServer
 from wsgisrv.master.cpu_helpers import CpuHelpers
 from wsgisrv.master.dumps import Dumps
-from wsgisrv.master.history import History, cause_of
+from wsgisrv.master.history import History
+from wsgisrv.master.listener import Listener
 from wsgisrv.master.listener_sets import ListenerSet
-from wsgisrv.master.listeners import Listener
-from wsgisrv.master.member import State
 from wsgisrv.master.notify import Notifier
+from wsgisrv.master.outcomes import Outcomes
+from wsgisrv.master.plans import MOST_WORKERS
 from wsgisrv.master.profiles import Profiles
 from wsgisrv.master.reloads import Reloads, Version
+from wsgisrv.master.reports import Reports
 from wsgisrv.master.roster import Roster
-from wsgisrv.master.signals import STRANGE, SignalPipe
+from wsgisrv.master.signals import STRANGE, SignalPipe, name_of
 from wsgisrv.master.spawn import Fork, spawn
-from wsgisrv.master.status import in_words, service_status, tasks_status
+from wsgisrv.master.status import service_status, tasks_status
 from wsgisrv.master.succession import Succession
 from wsgisrv.master.surroundings import Surroundings
-from wsgisrv.master.worker_handle import WorkerHandle
 from wsgisrv.master.workers import Workers
 from wsgisrv.scoreboard import Common
 
@@ -97,7 +106,6 @@ class Supervisor:
         self._roster = Roster(first.plan(0), time.monotonic(), secrets.randbelow(1000) / 1000)
         self._notifier = Notifier(os.environ)
         self._started = time.monotonic()
-        self._last_reload = ""
         self._dumps = Dumps(self._workers)
         self._profiles = Profiles(self._workers)
         self._commands = Commands(self)
@@ -110,6 +118,37 @@ class Supervisor:
         )  # fmt: skip
         self._succession = Succession(
             self, self._selector, self._surroundings, self._control, self._notifier
+        )
+        self._reports = Reports(
+            self._roster,
+            self._workers,
+            self._tell,
+            dumps=self._dumps,
+            profiles=self._profiles,
+            history=self._history,
+            notifier=self._notifier,
+        )
+        self._outcomes = Outcomes(
+            self._roster,
+            self._workers,
+            self._versions,
+            surroundings=self._surroundings,
+            succession=self._succession,
+            notifier=self._notifier,
+            commands=self._commands,
+            history=self._history,
+            admin=self._admin,
+        )
+        self._belongings = Belongings(
+            listeners=self._versions.listeners,
+            workers=self._workers,
+            helpers=self._helpers,
+            admin=self._admin,
+            succession=self._succession,
+            control=self._control,
+            surroundings=self._surroundings,
+            selector=self._selector,
+            signals=signals,
         )
         self._events: collections.deque[events.Event] = collections.deque()
         self._acting = False
@@ -132,9 +171,8 @@ class Supervisor:
                 self._reap()
                 for number in self._signals.read():
                     self._on_signal(number)
-                self._read_channels()
-                self._read_beats()
-                self._renew_certificates()
+                self._reports.read()
+                self._workers.renew_certificates(self._versions)
                 self._tell(events.Ticked())
                 running = {handle.version for handle in self._workers.handles()}
                 self._versions.keep(self._roster.versions, running)
@@ -142,7 +180,7 @@ class Supervisor:
                 if self._halt is None:
                     self._sleep()
         finally:
-            self._close()
+            self._belongings.close()
         if self._halt.exit_code:
             raise _error_of(self._halt)
         return self._succession.rest(self._signals)
@@ -190,74 +228,21 @@ class Supervisor:
         self._acting = False
 
     def _reap(self) -> None:
-        for handle, status in self._workers.reap():
-            self._on_exit(handle, status)
+        self._reports.reap(is_stopping=bool(self._stops_asked))
         self._helpers.tick(
             {self._roster.generation, *(found.generation for found in self._workers.handles())},
             time.monotonic(),
         )
         self._admin.tick(time.monotonic(), may_bind=not self._surroundings.is_waiting)
 
-    def _on_exit(self, handle: WorkerHandle, status: reap.Status) -> None:
-        self._read_channel(handle)
-        seconds = time.monotonic() - handle.spawned_at
-        reason = f"{handle} {reap.in_words(status)} after {seconds:.1f} s"
-        was_killed = status is not None and os.WIFSIGNALED(status)
-        if (member := self._roster.member(handle.worker_id)) is not None:
-            cause = cause_of(
-                member, generation=self._roster.generation, was_killed=was_killed,
-                is_stopping=bool(self._stops_asked),
-            )  # fmt: skip
-            self._history.note_exit(cause, reason)
-        self._workers.forget(handle, reason, was_killed=was_killed)
-        self._dumps.on_exit(handle)
-        self._profiles.on_exit(handle)
-        exit_code, reason = handle.failure or (BootError.exit_code if status != 0 else 0, reason)
-        self._tell(events.Exited(handle.worker_id, reason, exit_code))
-
-    def _read_channels(self) -> None:
-        for handle in self._workers.handles():
-            self._read_channel(handle)
-
-    def _read_channel(self, handle: WorkerHandle) -> None:
-        for message in self._workers.messages(handle):
-            if message.kind is Kind.READY:
-                handle.hub = str(message.fields.get("hub", ""))
-                _LOG.debug("%s is ready", handle)
-                self._tell(events.BecameReady(handle.worker_id))
-            elif message.kind is Kind.STACKS:
-                self._dumps.on_stacks(handle, message.fields)
-            elif message.kind is Kind.FAILED:
-                handle.failure = (int(message.fields["exit_code"]), str(message.fields["reason"]))
-
-    def _read_beats(self) -> None:
-        beats = list(self._workers.beats())
-        for beat in beats:
-            self._tell(beat)
-        self._notifier.watch((beat.at for beat in beats), time.monotonic())
-        self._workers.report_blocks()
-        for measured in self._workers.measured():
-            self._tell(measured)
-
-    def _renew_certificates(self) -> None:
-        """Hands the workers what certificate files say now, if they have changed."""
-        handles = self._workers.handles()
-        for version in {handle.version for handle in handles}:
-            for server, files in self._versions[version].tls.items():
-                if files.has_changed() and files.material is not None:
-                    message = Message(Kind.TLS, {"server": server, **files.material.to_fields()})
-                    told = [h.channel.send(message) for h in handles if h.version == version]
-                    of = f" of {server}" if server else ""
-                    _LOG.info("certificates%s renewed in %d workers", of, sum(told))
-
     # Signals
 
-    def _on_signal(self, number: signal.Signals) -> None:
+    def _on_signal(self, number: int) -> None:
         if self._succession.forwards(number):
             return
         if number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             graceful = number != signal.SIGQUIT and not self._stops_asked
-            self.stop(graceful=graceful, asked_by=number.name)
+            self.stop(graceful=graceful, asked_by=name_of(number))
         elif number == signal.SIGHUP:
             self._succession.on_hup()
         elif number == signal.SIGUSR2:
@@ -269,11 +254,11 @@ class Supervisor:
             self.reopen_logs()
         elif number in (signal.SIGTTIN, signal.SIGTTOU):
             if self._stops_asked:
-                _LOG.warning("%s: %s; the workers stay as many", number.name, _STOPPING)
+                _LOG.warning("%s: %s; the workers stay as many", name_of(number), _STOPPING)
             by = 1 if number == signal.SIGTTIN else -1
             self._tell(events.ResizeRequested(by, self._first_group))
         elif number in STRANGE:
-            _LOG.warning("%s: a signal without a meaning here; nothing changes", number.name)
+            _LOG.warning("%s: a signal without a meaning here; nothing changes", name_of(number))
 
     # What signals and control commands ask for
 
@@ -301,6 +286,10 @@ class Supervisor:
         """Returns what this master listens on."""
         return self._versions.listeners[self._roster.plan.version].all()
 
+    def take_over(self) -> None:
+        """Has the listeners to itself: another master has handed over."""
+        self._versions.listeners.configure()
+
     def leave(self) -> None:
         """Drains: another master serves."""
         self._stops_asked += 1
@@ -320,7 +309,7 @@ class Supervisor:
             **self._succession.status(),
             "names": [listener.name for listener in self.listeners()],
             "uptime": round(now - self._started, 1),
-            "last_reload": self._last_reload,
+            "last_reload": self._outcomes.last_reload,
             "helpers": self._helpers.status(now),
             "admin": self._admin.urls,
             "events": self._history.events(now),
@@ -382,17 +371,7 @@ class Supervisor:
         self._tell(events.ReloadRequested(self._versions[version].plan(version)))
 
     def _on_reload_failed(self, version: int, reason: str, generation: int = 0) -> None:
-        """Args:
-        generation: that has failed, 0 for one that was never begun.
-        """
-        _LOG.error("reload failed, generation %d stays: %s", self._roster.generation, reason)
-        name = f"generation {generation}" if generation else "the new generation"
-        self._last_reload = f"{name} failed: {reason}"
-        self._history.note_reload(has_succeeded=False, text=self._last_reload)
-        others = [each for each in self._roster.versions if each < version]
-        self._commands.reload_failed(reason, after=max(others, default=-1), to=version)
-        if not self._is_reloading:
-            self._notifier.ready(f"serving; reload to {name} failed")
+        self._outcomes.reload_failed(version, reason, generation, not self._is_reloading)
 
     @property
     def _is_reloading(self) -> bool:
@@ -406,12 +385,18 @@ class Supervisor:
 
         Raises:
             UnavailableError: when it is too late.
-            ConfigError: when it is not clear, or not known, which workers are meant.
+            ConfigError: when it is not clear, or not known, which workers are meant, and for too many.
         """
         if self._stops_asked:
             raise UnavailableError(f"scale: {_STOPPING}")
         layout = self._versions[self._roster.latest_plan.version].layout
         group = layout.group_serving(server)
+        groups = self._roster.latest_plan.groups
+        others = sum(policy.workers for name, policy in groups.items() if name != group.name)
+        if workers + others > MOST_WORKERS:
+            raise ConfigError(
+                f"with {others} of other servers these are more than {MOST_WORKERS} workers"
+            )
         self._tell(events.ScaleRequested(workers, group.name))
         return [each.name for each in group.servers if each.name]
 
@@ -458,7 +443,7 @@ class Supervisor:
             case events.Announce(severity, text):
                 _LOG.log(logging.getLevelNamesMapping()[severity.upper()], "%s", text)
             case events.Serving(generation):
-                self._announce(generation)
+                self._outcomes.serving(generation)
             case events.FailReadiness():
                 self._workers.scoreboard.note_stop()
             case events.StopListening():
@@ -479,41 +464,18 @@ class Supervisor:
         jobs = self._helpers.queue_for(wanted.generation, version.layout.settings)
         self._workers.fork(
             wanted, version, self._versions.listeners[wanted.version], jobs,
-            self._surroundings.log_file,
+            self._surroundings.log_file, self._surroundings.proc_name,
         )  # fmt: skip
         self._tell(events.Spawned(wanted.worker_id))
 
     def _close_in_worker(self, context: WorkerContext) -> None:
-        """Runs in: the child."""
-        kept = {listener for server in context.servers for listener in server.listeners}
-        self._versions.listeners.close_others(kept)
-        self._control.close_in_worker()
-        self._succession.close_in_worker()
-        self._surroundings.close_in_worker()
-        self._selector.close()
-        self._signals.close()
-        self._helpers.close_in_worker()
-        self._admin.close_in_child()
+        self._belongings.close_in_worker(context)
 
     def _close_in_helper(self) -> None:
-        """Runs in: a child that computes."""
-        self._close_in_plain_child()
-        self._admin.close_in_child()
+        self._belongings.close_in_helper()
 
     def _close_in_admin(self) -> None:
-        """Runs in: the child that shows how the service is."""
-        self._close_in_plain_child()
-        self._helpers.close_in_worker()
-
-    def _close_in_plain_child(self) -> None:
-        """Runs in: a child that has no business with clients or workers."""
-        self._control.close_in_worker()
-        self._succession.close_in_worker()
-        self._surroundings.close_in_worker()
-        self._selector.close()
-        self._signals.close()
-        self._workers.close_in_helper()
-        self._versions.listeners.close_in_helper()
+        self._belongings.close_in_admin()
 
     def _drain(self, worker_id: int) -> None:
         """One that has not said READY gets SIGTERM: it dies of that until it begins to serve."""
@@ -522,42 +484,6 @@ class Supervisor:
             return
         if not handle.hub or not handle.channel.send(Message(Kind.DRAIN)):
             self._workers.kill(worker_id, signal.SIGTERM)
-
-    def _announce(self, generation: int) -> None:
-        states = self._roster.workers()
-        handles = [
-            handle
-            for handle in self._workers.handles()
-            if handle.generation == generation and states.get(handle.worker_id) is State.READY
-        ]
-        addresses = in_words(self._versions.addresses(self._roster.plan.version))
-        pids = ", ".join(str(handle.pid) for handle in handles)
-        hubs = ", ".join(sorted({handle.hub for handle in handles}))
-        text = f"{len(handles)} worker{'s'[: len(handles) != 1]} (pid {pids})"
-        self._surroundings.note()
-        _LOG.info(
-            "ready: %s, hub %s, %s, master pid %d, generation %d",
-            addresses, hubs, text, os.getpid(), generation,
-        )  # fmt: skip
-        self._admin.announce()
-        self._succession.announce(f"serving on {addresses} with {len(handles)} workers")
-        if generation > 1:
-            self._last_reload = f"generation {generation} serves"
-            self._history.note_reload(has_succeeded=True, text=self._last_reload)
-        self._commands.reload_done(self._roster.plan.version, generation)
-
-    def _close(self) -> None:
-        """Ends everything; whatever worker is left after an error of ours is killed and reaped."""
-        self._workers.close()
-        self._helpers.close()
-        self._admin.close()
-        self._succession.close()
-        self._versions.listeners.close()
-        self._control.close()
-        self._surroundings.close()
-        self._selector.close()
-        if not self._succession.stands_in:
-            self._signals.close()
 
 
 def _error_of(halt: events.Halt) -> WsgisrvError:

@@ -112,6 +112,11 @@ class Surroundings:
         if self._titles is not None:
             self._titles.show(f"master, {what}")
 
+    @property
+    def proc_name(self) -> str:
+        """What stands in front of the titles of all processes."""
+        return self._titles.name if self._titles is not None else ""
+
     def reopen_logs(self) -> None:
         """Opens the log file anew."""
         if self.log_file is not None:

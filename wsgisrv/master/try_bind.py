@@ -1,4 +1,4 @@
-"""Whether an address could be bound, for ``wsgisrv check``: what ``listeners`` does, undone at once.
+"""Whether an address could be bound, for ``wsgisrv check``: what ``binders`` do, undone at once.
 
 Rules: touches no unix socket's file, and takes a port that is free for a moment only.
 """
@@ -10,7 +10,7 @@ import os
 import stat
 
 from wsgisrv.errors import ConfigError
-from wsgisrv.master.listeners import _adopt, _binders, _refused
+from wsgisrv.master.binders import adopt, binders, refused
 from wsgisrv.master.socket_options import SocketOptions
 
 
@@ -27,25 +27,25 @@ def try_bind(address: str, *, is_served: bool) -> None:
         if address.startswith("fd://"):
             _adopt_copy(address)
             return
-        binders = _binders(address, SocketOptions())
+        found = binders(address, SocketOptions())
         if address.startswith("unix:"):
             _look_at(address.removeprefix("unix:"), is_served)
             return
-        for _, bind in binders:
+        for _, bind in found:
             bind(()).close()
     except OSError as error:
-        raise _refused(address, error, ()) from None
+        raise refused(address, error, ()) from None
 
 
 def _adopt_copy(address: str) -> None:
-    _binders(address, SocketOptions())
+    binders(address, SocketOptions())
     number = int(address.removeprefix("fd://"))
     try:
         copy = os.dup(number)
     except OSError as error:
         raise ConfigError(f"bind {address}: {error.strerror}") from None
     try:
-        _adopt(copy, address).close()
+        adopt(copy, address).close()
     except ConfigError:
         os.close(copy)
         raise ConfigError(f"bind {address}: not a listening stream socket") from None

@@ -8,7 +8,7 @@ from wsgisrv.channel import Channel
 from wsgisrv.context import Served
 from wsgisrv.dumpfile import DumpFile
 from wsgisrv.master.gauge import Gauge
-from wsgisrv.master.listeners import Listener
+from wsgisrv.master.listener import Listener
 
 
 @dataclasses.dataclass(slots=True)

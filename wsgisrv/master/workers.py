@@ -30,6 +30,7 @@ from wsgisrv.master.last_lines import write_last_lines
 from wsgisrv.master.listener_sets import ListenerSet
 from wsgisrv.master.reap import Status, exited
 from wsgisrv.master.reloads import Reloads, Version
+from wsgisrv.master.roster import SUSPENDED_SECONDS
 from wsgisrv.master.spawn import Fork
 from wsgisrv.master.stalls import (
     note_last_block,
@@ -75,6 +76,7 @@ class Workers:
         self._free_slots = list(range(SLOTS - 1, -1, -1))
         self._handles: dict[int, WorkerHandle] = {}
         self._deaths: dict[int, tuple[float, str]] = {}  # the last one, by slot
+        self._looked = time.monotonic()  # when blocks were last reported
 
     def handles(self) -> list[WorkerHandle]:
         """Returns every worker that was not reaped yet; the list is the caller's own."""
@@ -93,6 +95,7 @@ class Workers:
         listeners: ListenerSet,
         jobs: socket.socket | None,
         log_file: LogFile | None = None,
+        proc_name: str = "",
     ) -> None:
         """Forks the worker that is wanted.
 
@@ -100,6 +103,7 @@ class Workers:
             version: whose settings it has, with its ``listeners``.
             jobs: for the worker alone: closed here in any case.
             log_file: the server's log; None for stderr.
+            proc_name: in front of its title.
 
         Raises:
             OSError: when the kernel refuses.
@@ -107,7 +111,7 @@ class Workers:
         with contextlib.ExitStack() as stack:
             if jobs is not None:
                 stack.enter_context(jobs)
-            self._fork(wanted, version, listeners, jobs, log_file)
+            self._fork(wanted, version, listeners, jobs, log_file, proc_name)
 
     def _fork(
         self,
@@ -116,6 +120,7 @@ class Workers:
         listeners: ListenerSet,
         jobs: socket.socket | None,
         log_file: LogFile | None,
+        proc_name: str,
     ) -> None:
         if not self._free_slots:
             raise OSError(errno.EAGAIN, "no slot of the scoreboard is free")
@@ -141,7 +146,7 @@ class Workers:
             channel=theirs,
             dump=dump,
             report=report,
-            titles=Titles(version.layout.settings.proc_name),
+            titles=Titles(proc_name),
             log_file=log_file,
             scoreboard=self.scoreboard,
             global_conf=self._global_conf,
@@ -227,6 +232,17 @@ class Workers:
             group = versions[handle.version].layout.group(handle.group)
             handle.channel.send(Message(Kind.SETTINGS, live_of(group.settings)))
 
+    def renew_certificates(self, versions: Reloads) -> None:
+        """Hands the workers what certificate files say now, if they have changed."""
+        handles = self.handles()
+        for version in {handle.version for handle in handles}:
+            for server, files in versions[version].tls.items():
+                if files.has_changed() and files.material is not None:
+                    message = Message(Kind.TLS, {"server": server, **files.material.to_fields()})
+                    told = [h.channel.send(message) for h in handles if h.version == version]
+                    of = f" of {server}" if server else ""
+                    _LOG.info("certificates%s renewed in %d workers", of, sum(told))
+
     def _close_channel(self, handle: WorkerHandle) -> None:
         if handle.channel.fileno() >= 0:
             self._selector.unregister(handle.channel)
@@ -248,10 +264,15 @@ class Workers:
                 yield events.Measured(handle.worker_id, gauge.requests, gauge.rss_bytes)
 
     def report_blocks(self) -> None:
-        """Logs whose hub is blocked where the worker cannot."""
+        """Logs whose hub is blocked where the worker cannot; not after a time in which this process was
+        stopped itself, and maybe all of them.
+        """
         now = time.monotonic()
+        was_stopped = now - self._looked >= SUSPENDED_SECONDS
+        self._looked = now
         for handle in self._handles.values():
-            report_block(handle, self.scoreboard[handle.slot], now)
+            if not was_stopped:
+                report_block(handle, self.scoreboard[handle.slot], now)
 
     # Death
 

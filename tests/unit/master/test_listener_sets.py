@@ -14,8 +14,8 @@ import pytest
 from wsgisrv.config import Settings
 from wsgisrv.errors import AddressInUseError, ConfigError, NotPermittedError
 from wsgisrv.layout import ServerSettings
+from wsgisrv.master.listener import Listener
 from wsgisrv.master.listener_sets import ListenerSet, ListenerSets
-from wsgisrv.master.listeners import Listener
 
 
 def settings_of(*bind: str, **changed: object) -> list[ServerSettings]:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from wsgisrv.errors import AddressInUseError, ConfigError
-from wsgisrv.master.listeners import _resolve, inherited_listeners, open_listeners
+from wsgisrv.master.binders import resolve
+from wsgisrv.master.inherited import inherited_listeners
+from wsgisrv.master.listeners import open_listeners
 
 
 def test_tcp_over_both_families_and_a_unix_socket_listen(tmp_path: Path) -> None:
@@ -140,7 +142,7 @@ def test_an_address_given_twice_is_named_and_the_first_is_let_go() -> None:
 
 
 def test_an_ipv6_address_keeps_its_scope() -> None:
-    (family, place), = _resolve("[fe80::1%lo]:80", "fe80::1%lo", 80)  # fmt: skip
+    (family, place), = resolve("[fe80::1%lo]:80", "fe80::1%lo", 80)  # fmt: skip
     assert family is socket.AF_INET6
     assert place[2:] == (0, socket.if_nametoindex("lo"))
 

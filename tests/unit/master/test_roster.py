@@ -181,6 +181,7 @@ def test_early_deaths_are_replaced_later_and_later_and_never_given_up() -> None:
 
 def test_a_death_is_announced_with_its_reason() -> None:
     service = started()
+    service.pass_time(60)
     assert Announce("warning", "worker 1 died") in service.tell(died(1))
 
 
@@ -188,8 +189,7 @@ def test_workers_that_die_together_are_one_early_death() -> None:
     service = started(dataclasses.replace(POLICY, workers=8))
     wanted = service.tell(*(died(worker_id) for worker_id in range(1, 9)))
     assert [a.text for a in wanted if isinstance(a, Announce) and a.severity != "debug"] == [
-        "worker 1 died",
-        "workers die early, 1 so far; the next is spawned in 0.5 s",
+        "worker 1 died; workers die early, 1 so far, the next comes in 0.5 s",
     ]
     assert len(ids(Spawn, service.pass_time(1))) == 8
 
