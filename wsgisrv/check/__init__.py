@@ -106,11 +106,11 @@ def examine(layout: Layout, problems: Problems, *, with_imports: bool) -> dict[s
 
     What is known of one server stands with the rest, that of servers with names in a list, ``servers``.
     """
-    try:
-        check_admin(layout.settings)
-        check_workers(layout)
-    except WsgisrvError as error:
-        note(problems, error)
+    for look in (lambda: check_admin(layout.settings), lambda: check_workers(layout)):
+        try:
+            look()
+        except WsgisrvError as error:
+            note(problems, error)
     servers = [
         _examine_server(server, problems, with_imports=with_imports) for server in layout.servers
     ]
