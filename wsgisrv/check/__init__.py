@@ -106,9 +106,9 @@ def examine(layout: Layout, problems: Problems, *, with_imports: bool) -> dict[s
 
     What is known of one server stands with the rest, that of servers with names in a list, ``servers``.
     """
-    for look in (lambda: check_admin(layout.settings), lambda: check_workers(layout)):
+    for look in (_look_at_admin, check_workers):
         try:
-            look()
+            look(layout)
         except WsgisrvError as error:
             note(problems, error)
     servers = [
@@ -122,6 +122,10 @@ def examine(layout: Layout, problems: Problems, *, with_imports: bool) -> dict[s
         "cpu_workers": layout.settings.cpu_workers,
     }
     return {**found, **servers[0]} if not layout.settings.servers else {**found, "servers": servers}
+
+
+def _look_at_admin(layout: Layout) -> None:
+    check_admin(layout.settings)
 
 
 def _examine_server(
