@@ -92,7 +92,10 @@ def _dispatch(args: list[str]) -> int:
     if name in ("-h", "--help", "help"):
         print(_help())
     elif name == "--version":
-        print(f"wsgisrv {__version__}")
+        from wsgisrv.http1 import reader
+
+        is_compiled = not str(reader.__file__).endswith(".py")
+        print(f"wsgisrv {__version__}{' (compiled)' * is_compiled}")
     elif name in COMMANDS:
         return COMMANDS[name].run(args[1:])
     else:
