@@ -167,7 +167,8 @@ def test_options_go_back_to_their_defaults_with_the_new_master_and_not_before(
         conf.write_text(changed)
         done = wsgisrv("upgrade", "--control-socket", control)
         assert (done.returncode, done.stderr) == (
-            1, "wsgisrv: upgrade: [wsgisrv] unix_owner = no_one: there is no user no_one\n",
+            1,
+            f"wsgisrv: upgrade: {conf}: [wsgisrv] unix_owner = no_one: there is no user no_one\n",
         )  # fmt: skip
         assert (mode_of(path), keepalive()) == (0o606, [1, 77, 7, 3])
         conf.write_text("")

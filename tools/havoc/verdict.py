@@ -59,14 +59,14 @@ def of_the_end(service: Service) -> Iterator[str]:
 
 
 def master_fds(service: Service, workers: int) -> list[str]:
-    """Returns the master's descriptors without those that it has for each worker: a channel and a dump."""
+    """Returns the master's descriptors without those that it has for each worker: a channel and two dumps."""
     fds = Counter(fds_of(service.master_pid))
     fds["socket"] -= workers
     if service.master_pid != service.process.pid:
         fds["pipe"] -= 1  # to the first master, which stays after an upgrade for whoever started it
     for name in fds:
         if "wsgisrv-stacks" in name:
-            fds[name] -= workers
+            fds[name] -= 2 * workers
     return sorted(fds.elements())
 
 

@@ -106,11 +106,11 @@ def examine(layout: Layout, problems: Problems, *, with_imports: bool) -> dict[s
 
     What is known of one server stands with the rest, that of servers with names in a list, ``servers``.
     """
-    try:
-        check_admin(layout.settings)
-        check_workers(layout)
-    except WsgisrvError as error:
-        note(problems, error)
+    for look in (_look_at_admin, check_workers):
+        try:
+            look(layout)
+        except WsgisrvError as error:
+            note(problems, error)
     servers = [
         _examine_server(server, problems, with_imports=with_imports) for server in layout.servers
     ]
@@ -122,6 +122,10 @@ def examine(layout: Layout, problems: Problems, *, with_imports: bool) -> dict[s
         "cpu_workers": layout.settings.cpu_workers,
     }
     return {**found, **servers[0]} if not layout.settings.servers else {**found, "servers": servers}
+
+
+def _look_at_admin(layout: Layout) -> None:
+    check_admin(layout.settings)
 
 
 def _examine_server(
