@@ -22,10 +22,14 @@ HEAD_START = 1.0
 _NAMED = 5
 
 
-def report_block(handle: WorkerHandle, slot: Slot, now: float) -> None:
-    """Logs what faulthandler's timer wrote of a worker whose hub is blocked and has not said so."""
+def report_block(handle: WorkerHandle, slot: Slot, now: float, since: float) -> None:
+    """Logs what faulthandler's timer wrote of a worker whose hub is blocked and has not said so.
+
+    Args:
+        since: what was before that was a stop of the machine or the master.
+    """
     beat = slot.reals[Real.BEAT]
-    late = now - beat - BEAT_SECONDS
+    late = now - max(beat, since) - BEAT_SECONDS
     if late < HEAD_START or slot.reals[Real.BLOCK_REPORTED] == beat or not handle.dump.size():
         return
     slot.reals[Real.BLOCK_REPORTED] = beat

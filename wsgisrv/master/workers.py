@@ -77,6 +77,7 @@ class Workers:
         self._handles: dict[int, WorkerHandle] = {}
         self._deaths: dict[int, tuple[float, str]] = {}  # the last one, by slot
         self._looked = time.monotonic()  # when blocks were last reported
+        self._awake_since = self._looked  # without having been stopped
 
     def handles(self) -> list[WorkerHandle]:
         """Returns every worker that was not reaped yet; the list is the caller's own."""
@@ -264,15 +265,15 @@ class Workers:
                 yield events.Measured(handle.worker_id, gauge.requests, gauge.rss_bytes)
 
     def report_blocks(self) -> None:
-        """Logs whose hub is blocked where the worker cannot; not after a time in which this process was
-        stopped itself, and maybe all of them.
+        """Logs whose hub is blocked where the worker cannot. A time in which this process was stopped itself,
+        and maybe all of them, does not count.
         """
         now = time.monotonic()
-        was_stopped = now - self._looked >= SUSPENDED_SECONDS
+        if now - self._looked >= SUSPENDED_SECONDS:
+            self._awake_since = now
         self._looked = now
         for handle in self._handles.values():
-            if not was_stopped:
-                report_block(handle, self.scoreboard[handle.slot], now)
+            report_block(handle, self.scoreboard[handle.slot], now, self._awake_since)
 
     # Death
 
