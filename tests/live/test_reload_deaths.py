@@ -128,6 +128,7 @@ def test_a_worker_that_drains_ends_when_the_master_is_killed(tmp_path: Path) -> 
             assert service.command("reload")[0] == 0
             workers = service.children()
             service.server.signal(signal.SIGKILL)
+            assert service.server.wait_exit() == -signal.SIGKILL
             assert client.response().status == 200
         for pid in workers:
             wait_gone(pid)
