@@ -19,7 +19,7 @@ import io
 import logging
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from oslo_config import cfg
@@ -409,17 +409,32 @@ def _without(names: Iterable[str]) -> Iterator[None]:
 
 
 def _parse(conf: cfg.ConfigOpts, args: list[str], prog: str, usage: str, description: str) -> None:
+    with in_one_line(lambda said: _refused(said, args, prog)):
+        conf(
+            args, project=GROUP, prog=prog, usage=usage, description=description,
+            default_config_files=found_files(args), default_config_dirs=found_dirs(args),
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def in_one_line(refused: Callable[[str], WsgisrvError]) -> Iterator[None]:
+    """Turns whatever oslo.config finds wrong while a conf is called into one error.
+
+    Args:
+        refused: makes it of what argparse has written about the command line.
+
+    Raises:
+        WsgisrvError: for a wrong command line or configuration file.
+        SystemExit: with code 0, after help or version were asked for and printed.
+    """
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            conf(
-                args, project=GROUP, prog=prog, usage=usage, description=description,
-                default_config_files=found_files(args), default_config_dirs=found_dirs(args),
-            )  # fmt: skip
+            yield
     except SystemExit as error:
         if not error.code:
             raise
-        raise _refused(said.getvalue(), args, prog) from None
+        raise refused(said.getvalue()) from None
     except cfg.ConfigFilesNotFoundError as error:
         raise ConfigError(f"{', '.join(error.config_files)}: no such configuration file") from None
     except cfg.ConfigFilesPermissionDeniedError as error:
@@ -428,10 +443,15 @@ def _parse(conf: cfg.ConfigOpts, args: list[str], prog: str, usage: str, descrip
         raise ConfigError(f"configuration file: {first_line(error)}") from None
 
 
-def _refused(said: str, args: list[str], prog: str) -> WsgisrvError:
-    """Makes one error of what argparse and oslo.config wrote: the last line says what is wrong."""
+def what_is_wrong(said: str, prog: str) -> str:
+    """Returns the last line of what argparse has written, which says what is wrong, without its labels."""
     lines = [line for line in said.splitlines() if line.strip()] or ["wrong usage"]
-    text = lines[-1].removeprefix(f"{prog}: ").removeprefix("error: ")
+    return lines[-1].removeprefix(f"{prog}: ").removeprefix("error: ")
+
+
+def _refused(said: str, args: list[str], prog: str) -> WsgisrvError:
+    """Makes one error of what argparse and oslo.config wrote."""
+    text = what_is_wrong(said, prog)
     match = re.fullmatch(r"argument --(\w+): Invalid .* value: (.*)", text)
     if match is None or match[1] not in FIELDS:
         return UsageError(f"{text}; see {prog} --help")

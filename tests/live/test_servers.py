@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.certificates import Certificates
-from tests.support.configured import Configured, configured, get, ports, wait_until
+from tests.support.configured import Configured, configured, get, ports, two_servers, wait_until
 from tests.support.control import wsgisrv
 from tests.support.http import Client
 
@@ -23,15 +23,7 @@ def sections(directory: Path, public: int, admin: int, **changed: Any) -> dict[s
     Args:
         changed: by section, what stands in it beside the usual.
     """
-    ini = directory / "api-paste.ini"
-    found: dict[str, dict[str, Any]] = {
-        "wsgisrv": {"servers": "public, admin", "workers": 1},
-        "wsgisrv_public": {"bind": f"127.0.0.1:{public}", "paste_config": f"{ini}#public"},
-        "wsgisrv_admin": {"bind": f"127.0.0.1:{admin}", "paste_config": f"{ini}#admin"},
-    }
-    for section, options in changed.items():
-        found.setdefault(section, {}).update(options)
-    return found
+    return two_servers(directory, f"127.0.0.1:{public}", f"127.0.0.1:{admin}", **changed)
 
 
 OWN = {"wsgisrv_admin": {"workers": 1}}

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.configured import Configured, configured, get, ports, wait_until
+from tests.support.configured import Configured, configured, get, ports, two_servers, wait_until
 from tests.support.control import answer_of, wait_status, wsgisrv
 from tests.support.daemons import (
     Daemon,
@@ -37,18 +37,10 @@ def servers(directory: Path, public: int, path: Path, **changed: Any) -> dict[st
     Args:
         changed: by section, what stands in it beside the usual.
     """
-    ini = directory / "api-paste.ini"
-    found: dict[str, dict[str, Any]] = {
-        "wsgisrv": {"servers": "public, admin", "workers": 1},
-        "wsgisrv_public": {"bind": f"127.0.0.1:{public}", "paste_config": f"{ini}#public"},
-        "wsgisrv_admin": {
-            "bind": f"unix:{path}", "paste_config": f"{ini}#admin", "workers": 1,
-            "unix_mode": "0600",
-        },
-    }  # fmt: skip
-    for section, options in changed.items():
-        found.setdefault(section, {}).update(options)
-    return found
+    own = {"workers": 1, "unix_mode": "0600", **changed.pop("wsgisrv_admin", {})}
+    return two_servers(
+        directory, f"127.0.0.1:{public}", f"unix:{path}", wsgisrv_admin=own, **changed
+    )
 
 
 def told(address: Any) -> Any:

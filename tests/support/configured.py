@@ -88,6 +88,26 @@ def configured(
         yield service
 
 
+def two_servers(
+    directory: Path, public: str, admin: str, **changed: Any
+) -> dict[str, dict[str, Any]]:
+    """Sections of two servers, one worker for each group.
+
+    Args:
+        public: its address; ``admin`` likewise.
+        changed: by section, what stands in it beside the usual.
+    """
+    ini = directory / "api-paste.ini"
+    found: dict[str, dict[str, Any]] = {
+        "wsgisrv": {"servers": "public, admin", "workers": 1},
+        "wsgisrv_public": {"bind": public, "paste_config": f"{ini}#public"},
+        "wsgisrv_admin": {"bind": admin, "paste_config": f"{ini}#admin"},
+    }
+    for section, options in changed.items():
+        found.setdefault(section, {}).update(options)
+    return found
+
+
 def ports(count: int) -> list[int]:
     """Returns ports that nobody has, all different."""
     with contextlib.ExitStack() as stack:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import logging
 import os
 import sys
@@ -31,7 +30,7 @@ from wsgisrv.declared_options import (
     server_options,
 )
 from wsgisrv.errors import ConfigError, UsageError, WsgisrvError, first_line
-from wsgisrv.options import Loaded, load
+from wsgisrv.options import Loaded, in_one_line, load, what_is_wrong
 
 Defaults = Mapping[str, Mapping[str, Any]]
 """Of options by name, by server; "" is for [wsgisrv]."""
@@ -70,11 +69,6 @@ class OwnConfig:
         self._files = [os.path.abspath(path) for path in files or ()]
         self._directories = [os.path.abspath(path) for path in directories or ()]
         self._in_front = _MemoryFile()
-
-    @property
-    def first_file(self) -> str:
-        """Returns where the service's own options stand, for who has to say it; empty without a file."""
-        return self._files[0] if self._files else ""
 
     def load(self, prog: str) -> Loaded:
         """Reads everything; from the second time on the service's own options, too.
@@ -274,23 +268,9 @@ def parse(conf: cfg.ConfigOpts, args: Sequence[str], **called_with: Any) -> None
         ConfigError: for a file that cannot be read, or a wrong value in it.
         SystemExit: with code 0, after help or version were asked for and printed.
     """
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            conf(list(args), **called_with)
-    except SystemExit as error:
-        if not error.code:
-            raise
-        lines = [line for line in said.getvalue().splitlines() if line.strip()] or ["wrong usage"]
-        prog = called_with.get("prog") or os.path.basename(sys.argv[0])
-        text = lines[-1].removeprefix(f"{prog}: ").removeprefix("error: ")
-        raise UsageError(f"{text}; see {prog} --help") from None
-    except cfg.ConfigFilesNotFoundError as error:
-        raise ConfigError(f"{', '.join(error.config_files)}: no such configuration file") from None
-    except cfg.ConfigFilesPermissionDeniedError as error:
-        raise ConfigError(f"{', '.join(error.config_files)}: may not read the file") from None
-    except (cfg.Error, OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"configuration file: {first_line(error)}") from None
+    prog = called_with.get("prog") or os.path.basename(sys.argv[0])
+    with in_one_line(lambda said: UsageError(f"{what_is_wrong(said, prog)}; see {prog} --help")):
+        conf(list(args), **called_with)
 
 
 def server_line(conf: cfg.ConfigOpts, args: Sequence[str]) -> list[str]:
