@@ -202,10 +202,10 @@ def test_a_machine_that_was_suspended_kills_nobody(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_was_stopped_for_less_than_worker_timeout_lives_on(tmp_path: Path) -> None:
-    with operated("tests.apps.basic:pid", tmp_path, workers=1) as (_, path):
-        (worker,) = wait_status(path, lambda found: found["workers"])["workers"]
-        os.kill(worker["pid"], signal.SIGSTOP)
+    with operated("tests.apps.basic:pid", tmp_path, workers=1) as (server, path):
+        (pid,) = server.wait_ready()   # the lag is that of ready workers
+        os.kill(pid, signal.SIGSTOP)
         wait_status(path, lambda found: found["workers"][0]["hub_lag"] > 0.5)
-        os.kill(worker["pid"], signal.SIGCONT)
+        os.kill(pid, signal.SIGCONT)
         found = wait_status(path, lambda found: found["workers"][0]["hub_lag"] < 0.2)
-        assert found["workers"][0]["pid"] == worker["pid"]
+        assert found["workers"][0]["pid"] == pid
