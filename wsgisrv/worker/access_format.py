@@ -10,7 +10,8 @@ like in every format, a quote as %22 in a request line and \x22 elsewhere. What 
 and null in JSON. Names of a user, a project and a request id are believed where the app or a filter has put
 them into the environ, never from a header alone. Runs in: pool greenlet.
 
-By hand because it is quicker: a line costs 0.8 us (oslo) or 3 us (json) beside 11 us of a whole request.
+By hand because it is quicker: a line costs 0.7 us (oslo) or 3.5 us (json) beside 13 us of a whole request.
+Not compiled: mypyc's f-strings with a format take twice as long as the interpreter's.
 """
 
 from __future__ import annotations
