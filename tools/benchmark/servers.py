@@ -98,8 +98,10 @@ def wsgisrv_off(setup: Setup) -> Command | None:
 
 
 def one_worker(setup: Setup) -> Command | None:
-    """Runs it with one worker where the scenario has several. The load takes time of the same cores, so what
-    several are worth is told by the CPU time of a request: as long as it stays, n cores serve n times as many.
+    """Runs it with one worker where the scenario has several.
+
+    The load takes time of the same cores, so what several are worth is told by the CPU time of a request:
+    as long as it stays the same, n cores serve n times as many.
     """
     if setup.scenario.workers == 1:
         return None
