@@ -70,12 +70,13 @@ def _refused_head() -> RequestHead:
 class Refused:
     """What the log tells of a malformed request: who sent it, and what he was told."""
 
-    def __init__(self, client: tuple[str, str], status: int) -> None:
+    def __init__(self, client: tuple[str, str], status: int, body_bytes: int) -> None:
         self.client = client
         self.status = status
+        self.body_bytes = body_bytes
         self.head = _refused_head()
         self.environ: dict[str, Any] = {}
-        self.body_bytes = self.bytes_in = 0
+        self.bytes_in = 0
         self.started = self.waited = self.answered = 0.0
 
 
@@ -309,7 +310,7 @@ def _template(given: str, server: str) -> Render:
         raise ConfigError(f"[wsgisrv] access_log_format = {given}: {allowed}")
     try:
         getters = [(name, fields[name]) for name in dict.fromkeys(names)]
-        given % {name: getter(Refused(("", ""), 0), 0.0) for name, getter in getters}
+        given % {name: getter(Refused(("", ""), 0, 0), 0.0) for name, getter in getters}
     except (KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"[wsgisrv] access_log_format: {error}; {allowed}") from None
 
