@@ -4,7 +4,9 @@ Rules: a stream socket of the file system that only its owner may open. One comm
 line of JSON up, one down, each an object in UTF-8 that a newline ends. A request has ``command`` and what
 the command takes; an answer has ``ok``, and ``error`` with ``exit_code`` when that is false. To a command
 that takes its time ``{"wait": true}`` is said at once, and the outcome on a second line; ``stop`` is
-answered by the end of the connection, when the master has ended.
+answered by the end of the connection, when the master has ended. A refusal with ``"again": true`` comes of a
+master that another one has followed meanwhile (USR2): nothing was done, and on a new connection that one
+answers.
 
     {"command": "scale", "workers": 4}      {"ok": true, "workers": 4}
     {"command": "scale", "workers": 0}      {"ok": false, "error": "scale: ...", "exit_code": 2}

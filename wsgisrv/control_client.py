@@ -75,15 +75,25 @@ def ask(path: str, request: Fields, *, seconds: float | None = None) -> Fields:
         WsgisrvError: of the class that the master names, when it refuses.
     """
     until = time.monotonic() + (ANSWER_SECONDS if seconds is None else seconds)
+    later = None if seconds is None else until
+    while (answer := _ask_once(path, request, until, later)) is None:
+        pass  # until its own deadline
+    return answer
+
+
+def _ask_once(path: str, request: Fields, until: float, later: float | None) -> Fields | None:
+    """Returns the outcome; None when another master has followed the one that was asked."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         _connect(sock, path, until)
         with contextlib.suppress(OSError):  # refused already: the answer says why
             sock.sendall(encode(request))
         lines = _Lines(sock)
-        answer = _checked(lines.next(until))
+        first = lines.next(until)
+        if first.get("again"):
+            return None
+        answer = _checked(first)
         if not answer.get("wait"):
             return answer
-        later = None if seconds is None else until
         if "pid" in answer:
             return _wait_end(lines, int(answer["pid"]), later)
         return _checked(lines.next(later))

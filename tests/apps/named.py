@@ -38,6 +38,9 @@ def factory(global_conf: dict[str, str], name: str, flag: str = "") -> WSGIAppli
             block(float(environ["QUERY_STRING"]))
         if environ["PATH_INFO"] == "/slow":
             time.sleep(float(environ["QUERY_STRING"]))
+        if environ["PATH_INFO"] == "/until":
+            while not Path(environ["QUERY_STRING"]).exists():
+                time.sleep(0.01)
         start_response("200 OK", [("Content-Type", "application/json")])
         told = {
             "name": name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -64,10 +65,11 @@ def test_the_socket_of_a_master_that_was_killed_is_replaced(tmp_path: Path) -> N
 
 def test_a_worker_that_outlives_its_master_does_not_hold_the_socket(tmp_path: Path) -> None:
     with (
-        operated("tests.apps.basic:slow", tmp_path, workers=1) as (server, path),
+        operated("tests.apps.basic:waits", tmp_path, workers=1) as (server, path),
         server.connect() as client,
     ):
-        client.send(b"GET /?2 HTTP/1.1\r\nHost: test\r\n\r\n")
+        flag = tmp_path / "answer"
+        client.send(f"GET /?{flag} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
         wait_status(path, in_flight)
         with connected(path) as waiting:
             server.signal(signal.SIGKILL)
@@ -76,6 +78,7 @@ def test_a_worker_that_outlives_its_master_does_not_hold_the_socket(tmp_path: Pa
                 69,
                 f"{path}: nobody answers: the master that made it is gone",
             )
+        flag.touch()
         assert client.response().status == 200
         kill_master(server)
 
@@ -357,11 +360,16 @@ def test_reload_exits_1_when_a_setting_is_wrong(tmp_path: Path) -> None:
 
 
 def test_stop_waits_until_the_service_is_gone(tmp_path: Path) -> None:
-    with operated("tests.apps.basic:slow", tmp_path, workers=1) as (server, path):
-        with server.connect() as client:
-            client.send(b"GET /?0.5 HTTP/1.1\r\nHost: test\r\n\r\n")
+    flag = tmp_path / "answer"
+    with operated("tests.apps.basic:waits", tmp_path, workers=1) as (server, path):
+        with server.connect() as client, concurrent.futures.ThreadPoolExecutor() as pool:
+            client.send(f"GET /?{flag} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
             wait_status(path, in_flight)
-            done = wsgisrv("stop", "--control-socket", path)
+            stop = pool.submit(wsgisrv, "stop", "--control-socket", path)
+            wait_status(path, lambda found: found["state"] == "stopping")
+            assert not stop.done()
+            flag.touch()
+            done = stop.result()
             assert (done.returncode, done.stdout) == (0, f"stopped (master pid {server.pid})\n")
             assert client.response().status == 200
         assert server.wait_exit() == 0

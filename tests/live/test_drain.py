@@ -18,6 +18,7 @@ from tests.support.server import Server, serve
 
 HELLO = "tests.apps.checked:hello"
 SLOW = "tests.apps.checked:slow"
+WAITS = "tests.apps.checked:waits"
 LONG = 3600
 
 
@@ -48,11 +49,11 @@ def has_ended(client: Client) -> bool:
 
 
 def test_term_fails_readiness_at_once_and_serves_on_for_shutdown_delay(tmp_path: Path) -> None:
-    with operated(HELLO, tmp_path, workers=2, shutdown_delay=3) as (server, path):
+    with operated(HELLO, tmp_path, workers=2, shutdown_delay=LONG) as (server, path):
         with server.connect() as kept:
             assert kept.get("/readyz").status == 200
             leave(server, path)
-            server.wait_line(r"not ready any more, serving on; draining in 3 s")
+            server.wait_line(r"not ready any more, serving on; draining in 3600 s")
             for _ in range(8):  # of either worker
                 with server.connect() as client:
                     answer = client.get("/readyz")
@@ -62,11 +63,21 @@ def test_term_fails_readiness_at_once_and_serves_on_for_shutdown_delay(tmp_path:
             answer = kept.get("/readyz")
             assert (answer.status, "connection" in answer) == (503, False)
             found = wait_status(path, lambda found: True)
-            assert 0 <= found["drains_in"] <= 3
+            assert 0 < found["drains_in"] <= LONG
             assert [worker["state"] for worker in found["workers"]] == ["ready", "ready"]
             text = wsgisrv("status", "--control-socket", path).stdout
             assert f"master pid {server.pid}, stopping, drains in " in text
-            server.wait_line("INFO wsgisrv.master: draining$")
+        server.signal(signal.SIGTERM)
+        assert server.wait_exit() == 0
+
+
+def test_the_drain_begins_when_shutdown_delay_is_over() -> None:
+    with serve(HELLO, workers=2, shutdown_delay=1) as server, server.connect() as kept:
+        assert kept.get().status == 200
+        server.signal(signal.SIGTERM)
+        server.wait_line(r"not ready any more, serving on; draining in 1 s")
+        server.wait_line("INFO wsgisrv.master: draining$")
+        kept.assert_eof()
         assert server.wait_exit() == 0
 
 
@@ -195,15 +206,17 @@ def test_a_proxy_that_keeps_its_connections_busy_sees_no_request_fail(end: signa
 
 def test_connections_that_wait_to_be_accepted_are_served_before_the_end(tmp_path: Path) -> None:
     with (
-        operated(SLOW, tmp_path, workers=1, pool_size=1) as (server, path),
+        operated(WAITS, tmp_path, workers=1, pool_size=1) as (server, path),
         contextlib.ExitStack() as stack,
     ):
+        flag = tmp_path / "answer"
         first = stack.enter_context(server.connect())
-        begin(server, first, "/?2", path)
+        begin(server, first, f"/?{flag}", path)
         waiting = [stack.enter_context(server.connect()) for _ in range(5)]
         for client in waiting:
-            client.send(b"GET /?0 HTTP/1.1\r\nHost: test\r\n\r\n")
-        server.signal(signal.SIGTERM)
+            client.send(f"GET /?{flag} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+        leave(server, path)
+        flag.touch()
         for client in (first, *waiting):
             answer = client.response()
             assert (answer.status, answer["connection"]) == (200, "close")
@@ -213,13 +226,15 @@ def test_connections_that_wait_to_be_accepted_are_served_before_the_end(tmp_path
 def test_a_new_connection_is_refused_at_once_while_the_last_requests_finish(
     tmp_path: Path,
 ) -> None:
-    with operated(SLOW, tmp_path, workers=2) as (server, path), server.connect() as client:
-        begin(server, client, "/?3", path)
+    with operated(WAITS, tmp_path, workers=2) as (server, path), server.connect() as client:
+        flag = tmp_path / "answer"
+        begin(server, client, f"/?{flag}", path)
         server.signal(signal.SIGTERM)
         # A worker without a connection is gone at once.
         wait_status(path, lambda found: [w["state"] for w in found["workers"]] == ["draining"])
         with pytest.raises(ConnectionRefusedError):
             server.connect()
+        flag.touch()
         assert client.response().status == 200
         assert server.wait_exit() == 0
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.configured import Configured, configured, get, ports, wait_until
-from tests.support.http import Client
+from tests.support.http import DEADLINE, Client
 from tests.support.server import group_of, wait_gone
 
 
@@ -120,7 +120,8 @@ def test_a_worker_that_drains_ends_when_the_master_is_killed(tmp_path: Path) -> 
     with configured(tmp_path, sections(tmp_path, public, admin)) as service:
         service.server.wait_ready()
         with Client(("127.0.0.1", public)) as client:
-            client.send(b"GET /slow?1 HTTP/1.1\r\nHost: test\r\n\r\n")
+            flag = tmp_path / "answer"
+            client.send(f"GET /until?{flag} HTTP/1.1\r\nHost: test\r\n\r\n".encode())
             wait_until(
                 lambda: any(each["oldest_request"] for each in service.status()["workers"]),
                 "the request to begin",
@@ -128,7 +129,8 @@ def test_a_worker_that_drains_ends_when_the_master_is_killed(tmp_path: Path) -> 
             assert service.command("reload")[0] == 0
             workers = service.children()
             service.server.signal(signal.SIGKILL)
-            assert service.server.wait_exit() == -signal.SIGKILL
+            assert service.server.process.wait(DEADLINE) == -signal.SIGKILL
+            flag.touch()
             assert client.response().status == 200
         for pid in workers:
             wait_gone(pid)

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +16,19 @@ from typing import Any
 
 import pytest
 
-from tests.support.control import answer_of, wait_status, wsgisrv
+from tests.support.control import (
+    answer_of,
+    at_end,
+    connected,
+    line_of,
+    wait_status,
+    wsgisrv,
+)
 from tests.support.daemons import (
     Daemon,
     command_of,
     daemon,
+    start,
     wait_empty,
     wait_gone,
     wait_text,
@@ -272,26 +281,119 @@ def test_a_stop_during_an_upgrade_ends_both(tmp_path: Path) -> None:
     assert {each.name for each in tmp_path.iterdir()} == {"api-paste.ini", "flag"}
 
 
-def test_an_old_master_that_is_killed_meanwhile_leaves_all_to_the_new_one(tmp_path: Path) -> None:
-    command = command_of(tmp_path, "tests.apps.broken:waits")
-    with (tmp_path / "api-paste.ini").open("a") as ini:
-        ini.write(f"flag = {tmp_path / 'flag'}\n")
-    service = Daemon(tmp_path)
-    with run([*command, "--daemon"]) as server:
-        assert server.wait_exit() == 0
-    (tmp_path / "flag").touch()
+@contextlib.contextmanager
+def orphaned(directory: Path) -> Iterator[tuple[Daemon, int]]:
+    """A daemon whose old master was killed while the new one's worker boots, and the new master's pid."""
+    command = command_of(directory, "tests.apps.broken:waits", bind=f"unix:{directory}/api.sock")
+    flag = directory / "flag"
+    with (directory / "api-paste.ini").open("a") as ini:
+        ini.write(f"flag = {flag}\n")
+    service = Daemon(directory)
+    assert start(command).returncode == 0
     session = os.getsid(service.pid)
-    old = service.pid
-    service.signal(signal.SIGUSR2)
-    new = int(service.wait_log(r"upgrade: the new master is pid (\d+)")[1])
-    wait_status(service.control, lambda found: found["upgrade"] == "under way")
-    seen = len(service.log)
-    (tmp_path / "flag").unlink()
-    service.wait_log(rf"ready: .*master pid {new}", after=seen)
-    wait_gone(old)
-    assert service.pid == new
-    service.stop()
-    wait_empty(session)
+    try:
+        flag.touch()
+        old = service.pid
+        service.signal(signal.SIGUSR2)
+        new = int(service.wait_log(r"upgrade: the new master is pid (\d+)")[1])
+        os.kill(old, signal.SIGKILL)
+        service.wait_log("WARNING .* the old master is gone; taking over")
+        yield service, new
+        wait_empty(session)
+    finally:
+        for pid in group_of(session):
+            os.kill(pid, signal.SIGKILL)
+    assert {each.name for each in directory.iterdir()} == {"api-paste.ini", "service.log", "flag"}
+    assert "Traceback" not in service.log
+
+
+def test_an_old_master_that_is_killed_meanwhile_leaves_all_to_the_new_one(tmp_path: Path) -> None:
+    with orphaned(tmp_path) as (service, new):
+        assert service.pid == new
+        found = wait_status(service.control, lambda found: len(found["workers"]) == 1)
+        assert (found["pid"], found["workers"][0]["state"]) == (new, "booting")
+        with Client(str(tmp_path / "api.sock")) as client:  # waits, and is not turned away
+            client.send(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+            (tmp_path / "flag").unlink()
+            assert client.response().status == 200
+        service.wait_log(rf"ready: .*master pid {new}, generation 1")
+        (tmp_path / "flag").touch()
+        service.stop()
+
+
+def test_a_new_master_that_is_left_alone_and_cannot_boot_says_why_itself(tmp_path: Path) -> None:
+    with orphaned(tmp_path) as (service, new):
+        found = wait_status(service.control, lambda found: len(found["workers"]) == 1)
+        os.kill(found["workers"][0]["pid"], signal.SIGKILL)
+        wait_gone(new)
+        service.wait_log(r"(?m)^wsgisrv: worker 1 \(pid \d+\) was killed by SIGKILL after ")
+
+
+def test_the_death_of_a_master_in_the_foreground_ends_the_one_that_boots(tmp_path: Path) -> None:
+    with waiting(tmp_path) as server:
+        server.wait_ready()
+        (tmp_path / "flag").touch()
+        server.signal(signal.SIGUSR2)
+        new = int(server.wait_line(r"upgrade: the new master is pid (\d+)")[1])
+        server.signal(signal.SIGKILL)
+        wait_gone(new)
+        server.wait_exit()
+        wait_empty(server.pid)
+
+
+def test_a_command_that_comes_while_masters_change_is_carried_out_by_the_new_one(
+    tmp_path: Path,
+) -> None:
+    with daemon(tmp_path) as service, connected(service.control) as waiting:
+        answer_of(service.control, "status")  # the connection before this one was accepted, too
+        new = upgraded(service)
+        answer = line_of(waiting)
+        assert (answer["ok"], answer["again"]) == (False, True)
+        assert at_end(waiting)
+        assert answer_of(service.control, "status")["pid"] == new
+
+
+# The listen backlog
+
+
+def backlog_of(listener: socket.socket) -> int:
+    """Returns what listen(2) was told: tcpi_sacked of a socket that listens."""
+    return int(
+        struct.unpack_from("=8x5II", listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32))[
+            -1
+        ]
+    )
+
+
+def test_who_waits_to_be_accepted_is_served_by_the_new_master_with_its_own_backlog(
+    tmp_path: Path,
+) -> None:
+    conf = tmp_path / "wsgisrv.conf"
+    conf.write_text("[wsgisrv]\nbacklog = 77\n")
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        fd = listener.fileno()
+        command = command_of(tmp_path, bind=f"fd://{fd}", log_file=None)
+        running = run([*command, "--config-file", str(conf)], pass_fds=[fd])
+        server = stack.enter_context(running)
+        (worker,) = server.wait_ready()
+        assert backlog_of(listener) == 77
+        conf.write_text("[wsgisrv]\nbacklog = 99\n")
+        os.kill(worker, signal.SIGSTOP)  # nobody accepts now
+        try:
+            clients = [stack.enter_context(Client(listener.getsockname())) for _ in range(20)]
+            for client in clients:
+                client.send(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+            seen = len(server.lines)
+            server.signal(signal.SIGUSR2)
+            server.wait_line(READY, after=seen)
+            (new,) = server.wait_ready(after=seen)
+            answers = [client.response() for client in clients]
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        assert [(each.status, each.body) for each in answers] == [(200, b"%d" % new)] * 20
+        wait_gone(worker)
+        assert backlog_of(listener) == 99
 
 
 # In the foreground

@@ -70,11 +70,22 @@ class Service:
     # The control socket
 
     def ask(self, request: bytes, patience: float = PATIENCE) -> Fields:
-        """Returns the last answer to a request; OSError when there is none."""
+        """Returns the last answer to a request; OSError when there is none.
+
+        A master that another one has followed meanwhile sends who has not asked yet to that one.
+        """
+        until = time.monotonic() + patience
+        while (found := self._ask_once(request, patience)).get("again"):
+            if time.monotonic() >= until:
+                raise TimeoutError("masters followed each other all the time")
+        return found
+
+    def _ask_once(self, request: bytes, patience: float) -> Fields:
         with socket.socket(socket.AF_UNIX) as sock:
             sock.settimeout(patience)
             sock.connect(self.control)
-            sock.sendall(request + b"\n")
+            with contextlib.suppress(BrokenPipeError):  # sent away already
+                sock.sendall(request + b"\n")
             data = b"".join(iter(lambda: sock.recv(65536), b""))
         answers = [json.loads(line) for line in data.splitlines()]
         if not answers:

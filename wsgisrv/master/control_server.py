@@ -15,7 +15,7 @@ import socket
 from collections.abc import Callable
 
 from wsgisrv.control import LINE_BYTES, Fields, decode, encode, failure, user_of
-from wsgisrv.errors import NotPermittedError, SystemRefusedError, UsageError
+from wsgisrv.errors import NotPermittedError, SystemRefusedError, UnavailableError, UsageError
 from wsgisrv.master.listener import Listener
 
 _LOG = logging.getLogger("wsgisrv.master")
@@ -41,6 +41,13 @@ class ControlClient:
         self._output = b""
         self._asked = False
         self._answered = False
+
+    def send_away(self) -> None:
+        """Has a client that has not asked yet ask again: another master answers now."""
+        if not (self._asked or self._answered):
+            self._asked = True
+            error = "another master has taken over; ask again"
+            self.answer({**failure(error, UnavailableError.exit_code), "again": True})
 
     def answer(self, fields: Fields, *, is_last: bool = True) -> None:
         """Queues an answer; the connection is closed behind the last one."""
@@ -208,10 +215,16 @@ class ControlServer:
         return self._listener
 
     def disown(self) -> None:
-        """Accepts no more: another master does, on the same socket, whose file is its own now."""
+        """Accepts no more: another master does, on the same socket, whose file is its own now.
+
+        A client that was accepted and whose request has not come yet is sent to that one: this master may end
+        before the request does come.
+        """
         if self._listener is not None:
             self._listener.inode = 0
         self._stop_accepting()
+        for client in list(self._clients):
+            client.send_away()
 
     def _rest(self) -> None:
         if self._listener is not None and self._is_watched:

@@ -97,8 +97,12 @@ class PidFile:
             return
         raise AddressInUseError(f"[wsgisrv] pid_file = {self.path}: others write it all the time")
 
-    def take_place(self) -> None:
-        """Takes the place of the predecessor's file, which stays beside it until that one ends."""
+    def take_place(self, *, keep_old: bool = True) -> None:
+        """Takes the place of the predecessor's file.
+
+        Args:
+            keep_old: whether that stays beside it until the predecessor, which removes it, ends.
+        """
         if self._name == self.path:
             return
         try:
@@ -107,8 +111,9 @@ class PidFile:
                 return
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path + OLD)
-            with contextlib.suppress(FileNotFoundError):
-                os.link(self.path, self.path + OLD, follow_symlinks=False)
+            if keep_old:
+                with contextlib.suppress(FileNotFoundError):
+                    os.link(self.path, self.path + OLD, follow_symlinks=False)
             os.rename(self._name, self.path)
         except OSError as error:
             _LOG.error("%s", refused("pid_file", self.path, error))

@@ -114,8 +114,10 @@ def _start(plan: Start, found: Loaded, predecessor: Predecessor | None, director
     except Exception as error:
         if starter is None:
             raise
-        starter.failed(found.located(error) if isinstance(error, WsgisrvError) else error)
-        if predecessor is not None and isinstance(error, WsgisrvError):
+        is_heard = starter.failed(
+            found.located(error) if isinstance(error, WsgisrvError) else error
+        )
+        if predecessor is not None and is_heard and isinstance(error, WsgisrvError):
             return error.exit_code  # the old master says why
         raise
 

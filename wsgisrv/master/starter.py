@@ -37,9 +37,9 @@ class Starter:
         fields = {"pid": os.getpid(), "status": status, "adopted": list(adopted)}
         self._channel.send(Message(Kind.READY, fields))
 
-    def failed(self, error: BaseException) -> None:
-        """Says why it cannot be."""
-        self._channel.send(failure(error))
+    def failed(self, error: BaseException) -> bool:
+        """Says why it cannot be; False when nobody hears it any more."""
+        return self._channel.send(failure(error))
 
     def said(self) -> list[Message] | None:
         """Returns what it has said since, None when it is gone."""

@@ -2,12 +2,14 @@
 
 Rules: the old master decides. It tells the new one TAKE_OVER once, after which that one alone takes
 commands and owns the pid file and the sockets' files; before, the old one does. An old master that dies
-meanwhile leaves all to the new one. A HUP during an upgrade is the next master's, or this one's if there
-is none. Runs in: master loop.
+meanwhile leaves all to the new one, even one that is not ready yet if the service is a daemon: in the
+foreground, the process that somebody waits for has ended, and who waits begins anew. A HUP during an upgrade
+is the next master's, or this one's if there is none. Runs in: master loop.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import selectors
 import signal
@@ -26,6 +28,8 @@ from wsgisrv.master.signals import SignalPipe
 from wsgisrv.master.stand_in import StandIn
 from wsgisrv.master.surroundings import Surroundings
 from wsgisrv.master.upgrades import Upgrades
+
+_LOG = logging.getLogger("wsgisrv.master")
 
 _NO_LINE = (-1, -1)
 
@@ -225,13 +229,19 @@ class Succession:
         if said is not None and not any(each.kind is Kind.TAKE_OVER for each in said):
             return
         self._selector.unregister(starter)
-        if self._surroundings.is_ready:
-            self._surroundings.take_over()
+        if self._surroundings.is_ready or self._is_orphan():
+            self._surroundings.take_over(is_gone=said is None)
             self._master.take_over()
             self._control.begin()
+            if said is None:
+                _LOG.warning("upgrade: the old master is gone; taking over without being told")
         else:
             self._surroundings.forget_starter()
             self._master.stop(graceful=False, asked_by="whoever started the service is gone")
+
+    def _is_orphan(self) -> bool:
+        """Whether the old master has died and nobody but this one is left to serve."""
+        return self._surroundings.is_waiting and self._surroundings.again.is_detached
 
     def _forget_starter(self) -> None:
         """The command that started a daemon waits no longer; an old master has still to hand over."""

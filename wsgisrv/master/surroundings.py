@@ -99,13 +99,13 @@ class Surroundings:
             self.starter.close()
             self.starter = None
 
-    def take_over(self) -> None:
+    def take_over(self, *, is_gone: bool) -> None:
         """The predecessor has handed over, or is gone: what it held is this master's now."""
         self.forget_starter()
         if self.predecessor is not None:
             self.predecessor.hand_over()
         if self._pid_file is not None:
-            self._pid_file.take_place()
+            self._pid_file.take_place(keep_old=not is_gone)
 
     def show(self, what: str) -> None:
         """Shows what the master does in its title."""
