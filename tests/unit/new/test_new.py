@@ -63,4 +63,6 @@ def test_every_file_has_the_services_name_and_no_placeholder(elsewhere: Path) ->
     for path in Path("stock").rglob("*"):
         if path.is_file():
             assert "NAME" not in path.read_text()
+    script = tomllib.loads(Path("stock/pyproject.toml").read_text())["project"]["scripts"]
+    assert f'CMD ["{next(iter(script))}", ' in Path("stock/Dockerfile").read_text()
     assert tomllib.loads(Path("stock/pyproject.toml").read_text())["project"]["name"] == "stock"
