@@ -6,7 +6,7 @@ from typing import Any
 from wsgiref.types import WSGIApplication
 
 import eventlet
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 
 from wsgisrv import api
 from wsgisrv.blocking import in_thread
@@ -27,6 +27,10 @@ class Things:
     def show(self, request: api.Request, thing_id: str) -> dict[str, Any]:
         if thing_id == "fails":
             raise RuntimeError("broken")
+        if thing_id == "carried":
+            sent: dict[str, Any] = {}
+            propagate.inject(sent)
+            return sent
         inner("here")
         in_thread(inner, "thread")
         eventlet.spawn(inner, "spawned").wait()

@@ -68,6 +68,63 @@ def test_each_request_is_a_span_and_the_apps_own_are_below_it(tmp_path: Path) ->
         assert re.fullmatch("req-[0-9a-f-]{36}", lines[0]["request_id"])
 
 
+STATE, BAGGAGE = "vendor=1", "tenant=7"
+
+
+@pytest.mark.parametrize("more", [(), (f"tracestate: {STATE}", f"baggage: {BAGGAGE}")])
+@pytest.mark.parametrize(
+    ("sampler", "sampled"),
+    [("parentbased_always_on", False), ("traceidratio", False), ("always_on", True)],
+)
+def test_a_trace_that_is_not_sampled_is_carried_on_and_no_span_is_sent(
+    sampler: str, sampled: bool, more: tuple[str, ...], tmp_path: Path
+) -> None:
+    sampling = {"OTEL_TRACES_SAMPLER": sampler, "OTEL_TRACES_SAMPLER_ARG": "0"}
+    with receiving() as receiver:
+        with run(args(tmp_path, "--tracing", "otel"), env=receiver.env | sampling) as server:
+            with connect(server, tmp_path).connect() as client:
+                header = f"traceparent: 00-{TRACE}-{PARENT}-00"
+                carried = client.get("/things/carried", header, *more).json()
+            server.signal(signal.SIGTERM)
+            assert server.wait_exit() == 0
+        if sampled:
+            (span,) = receiver.wait("GET /things/{thing_id}")
+            assert (span["trace"], span["parent"]) == (TRACE, PARENT)
+        else:
+            assert not receiver.spans
+    assert re.fullmatch(rf"00-{TRACE}-[0-9a-f]{{16}}-0{int(sampled)}", carried["traceparent"])
+    assert carried.get("tracestate") == (STATE if more else None)
+    assert carried.get("baggage") == (BAGGAGE if more else None)
+
+
+def test_a_share_of_the_traces_is_sampled_by_their_ids(tmp_path: Path) -> None:
+    share = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.5"}
+    with receiving() as receiver:
+        with run(args(tmp_path, "--tracing", "otel"), env=receiver.env | share) as server:
+            with connect(server, tmp_path).connect() as client:
+                ids = [client.get("/things/1").json()["trace"] for _ in range(40)]
+            server.signal(signal.SIGTERM)
+            assert server.wait_exit() == 0
+        sampled = {trace for trace in ids if int(trace[16:], 16) < 1 << 63}
+        assert len(set(ids)) == 40
+        assert {span["trace"] for span in receiver.spans} == sampled
+
+
+@pytest.mark.parametrize(
+    "header", ["nonsense", f"00-{'0' * 32}-{PARENT}-01", f"ff-{TRACE}-{PARENT}-01"]
+)
+def test_a_trace_that_is_none_is_not_continued(header: str, tmp_path: Path) -> None:
+    with (
+        receiving() as receiver,
+        run(args(tmp_path, "--tracing", "otel"), env=receiver.env) as server,
+        connect(server, tmp_path).connect() as client,
+    ):
+        trace = client.get("/things/1", f"traceparent: {header}").json()["trace"]
+        (span,) = receiver.wait("GET /things/{thing_id}")
+        assert (span["trace"], span["parent"]) == (trace, "")
+        assert trace not in (TRACE, "0" * 32)
+
+
 def test_what_has_not_been_sent_is_sent_at_the_end(tmp_path: Path) -> None:
     with receiving() as receiver:
         env = receiver.env | {"OTEL_BSP_SCHEDULE_DELAY": "60000", "OTEL_SERVICE_NAME": "stock"}

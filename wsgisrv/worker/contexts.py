@@ -4,7 +4,8 @@ Rules: installed once, before the app is loaded. So logs and traces of what a re
 request's. Each has a copy: what it sets stays its own.
 
 Facts about eventlet: each of its ways to spawn makes a GreenThread or goes through ``_spawn_n``, and starts
-with an empty context; asyncio and gevent copy it. A copy costs 0.2 us.
+with an empty context; asyncio and gevent copy it. A copy costs 0.07 us, and 0.4 us in a request, whose id it
+keeps.
 """
 
 from __future__ import annotations
