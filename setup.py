@@ -26,6 +26,7 @@ COMPILED = (
     "wsgisrv/http1/reader.py",
     "wsgisrv/http1/target.py",
     "wsgisrv/http1/writer.py",
+    "wsgisrv/line_ring.py",
     "wsgisrv/worker/acceptor.py",
     "wsgisrv/worker/access_log.py",
     "wsgisrv/worker/body_input.py",

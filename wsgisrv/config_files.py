@@ -76,6 +76,16 @@ class ConfigFiles:
         ]
         return found
 
+    def renamed(self, path: str, name: str) -> ConfigFiles:
+        """Returns the same files, one of them by another name."""
+        found = ConfigFiles(())
+        found.sections = [(name if of == path else of, each) for of, each in self.sections]
+        found.assignments = [
+            dataclasses.replace(each, path=name) if each.path == path else each
+            for each in self.assignments
+        ]
+        return found
+
     def all(self, section: str, key: str) -> list[Assignment]:
         """Returns each assignment of a key, the last of which counts where one does."""
         return [each for each in self.assignments if each.section == section and each.key == key]

@@ -25,6 +25,7 @@ STACKS_BYTES = 64 * 1024
 are not all for text."""
 
 _OWN_THREADS = ("worker/watchdog.py", "worker/line_writer.py")
+_ABORTED = re.compile(rb"^Fatal Python error: Aborted$", re.MULTILINE)
 _HEADER = re.compile(
     r"^(?:Current thread|Thread) 0x[0-9a-f]+(?: \[[^]]*\])? \(most recent call first\):"
 )
@@ -67,6 +68,10 @@ class DumpFile:
         except ValueError:
             return None
         return found if isinstance(found, dict) else None
+
+    def was_aborted(self) -> bool:
+        """Whether SIGABRT is among what left stacks in it: the worker is about to die."""
+        return self.size() > 0 and bool(_ABORTED.search(os.pread(self.fd, MOST_BYTES, 0)))
 
     def clear(self) -> None:
         """Empties it."""

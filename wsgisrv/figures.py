@@ -32,7 +32,7 @@ _PAUSE = 0.0005  # seconds: what the master does then takes about one millisecon
 GAUGES = (
     Word.CONNECTIONS, Word.IN_FLIGHT, Word.WAITING, Word.POOL_SIZE, Word.IDLE, Word.READING, Word.RUNNING,
     Word.UPGRADED, Word.CLOSING, Word.PREFACE, Word.THREADS, Word.THREADS_BUSY, Word.THREADS_WAITING,
-    Word.JOBS_WAITING, Word.JOBS_RUNNING,
+    Word.JOBS_WAITING, Word.JOBS_RUNNING, Word.TASKS_RUNNING,
 )  # fmt: skip
 """Words that say how it is now."""
 

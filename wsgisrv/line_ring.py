@@ -25,21 +25,19 @@ _PUT, _TAKEN, _SKIP, _LOST = range(4)
 class LineRing:
     """Args:
         mark: the byte that each record ends in.
-        size: in bytes.
+        size: in bytes, a multiple of eight.
 
     Raises:
         OSError: when the kernel refuses the mapping.
     """
 
-    __slots__ = ("_data", "_mapping", "_mark", "_put", "_room_ends", "_size", "_words")
+    __slots__ = ("_mapping", "_mark", "_put", "_room_ends", "_size", "_words")
 
     def __init__(self, mark: bytes, size: int = RING_BYTES) -> None:
         self._mark = mark
         self._size = size
-        self._mapping = mmap.mmap(-1, _WORDS_BYTES + size)
-        whole = memoryview(self._mapping)
-        self._words = whole[:_WORDS_BYTES].cast("Q")
-        self._data = whole[_WORDS_BYTES:]
+        self._mapping = mmap.mmap(-1, size + _WORDS_BYTES)
+        self._words = memoryview(self._mapping)[size:].cast("Q")
         self._put = 0
         self._room_ends = size  # as of the last look
 
@@ -61,7 +59,7 @@ class LineRing:
         if stop > size:
             self._words[_SKIP] = begin
             at, stop = 0, length
-        self._data[at:stop] = record
+        self._mapping[at:stop] = record
         self._put = self._words[_PUT] = end
         return end
 
@@ -83,12 +81,12 @@ class LineRing:
                 end = skip if begin < skip < stop else stop
         at = begin % self._size
         length = end - begin
-        data = bytes(self._data[at : at + min(length, most)])
+        data = self._mapping[at : at + min(length, most)]
         if len(data) < length:
             whole = data.rfind(self._mark) + 1
             while not whole:  # a single record that is longer
                 most *= 2
-                data = bytes(self._data[at : at + min(length, most)])
+                data = self._mapping[at : at + min(length, most)]
                 whole = data.find(self._mark) + 1
             data = data[:whole]
         return data
@@ -120,5 +118,4 @@ class LineRing:
     def close(self) -> None:
         """Lets go of the memory in this process."""
         self._words.release()
-        self._data.release()
         self._mapping.close()

@@ -79,8 +79,12 @@ class Loaded:
 
     def located(self, error: WsgisrvError) -> WsgisrvError:
         """Returns what an option's value has led to once it was used, with the place of that value."""
-        text = self.places.located(str(error), self.settings.servers)
+        text = self.locate(str(error))
         return error if text == str(error) else type(error)(text)
+
+    def locate(self, text: str) -> str:
+        """Returns the same of an error's text."""
+        return self.places.located(text, self.settings.servers)
 
 
 def load(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wsgisrv.config_files import Assignment, ConfigFiles
@@ -65,6 +65,10 @@ class Places:
     on_line: Mapping[str, str]
     former: Mapping[tuple[str, str], Assignment]
 
+    def renamed(self, path: str, name: str) -> Places:
+        """Returns the same places, one of the files by another name."""
+        return dataclasses.replace(self, files=self.files.renamed(path, name))
+
     def of(self, name: str, server: str = "") -> tuple[Place, ...]:
         """Returns the places of an option's value, more than one where values add up.
 
@@ -114,19 +118,33 @@ class Places:
             return text
         value, label = said["value"] or said["address"] or "", said["label"] or ""
         named = label.removesuffix(": ")
-        for server in [named] if named in servers else ["", *servers]:
-            if (variable := variable_of(name, group_of(server))) in os.environ:
-                if value in os.environ[variable]:
-                    return (
-                        f"{label}{ENVIRONMENT}: {variable}={os.environ[variable]}: {said['what']}"
-                    )
-                continue
-            of_former = self.former.get((server, name))
-            standing = [
-                *self.files.all(group_of(server), name),
-                *([of_former] if of_former else []),
-            ]
-            for found in reversed(standing):
-                if value in found.value or found is of_former:
-                    return f"{label}{found}: {said['what']}"
+        standing = [
+            each
+            for server in ([named] if named in servers else ["", *servers])
+            for each in self._standing(name, server)
+        ]
+        # 127.0.0.1:80 is a part of 127.0.0.1:8080, which may stand nearer.
+        for fits in (_is_one_of, _is_part_of):
+            for place, given in standing:
+                if fits(value, given):
+                    return f"{label}{place}: {said['what']}"
         return text
+
+    def _standing(self, name: str, server: str) -> Iterator[tuple[str, str | None]]:
+        """Yields each place of an option with the value there; by a deprecated name None."""
+        if (variable := variable_of(name, group_of(server))) in os.environ:
+            given = os.environ[variable]
+            yield f"{ENVIRONMENT}: {variable}={given}", given
+            return
+        if (former := self.former.get((server, name))) is not None:
+            yield str(former), None
+        for found in reversed(self.files.all(group_of(server), name)):
+            yield str(found), found.value
+
+
+def _is_one_of(value: str, given: str | None) -> bool:
+    return given is not None and value in (given, *(each.strip() for each in given.split(",")))
+
+
+def _is_part_of(value: str, given: str | None) -> bool:
+    return given is None or value in given

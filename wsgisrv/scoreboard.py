@@ -129,7 +129,7 @@ HISTOGRAMS = {
 
 COUNTERS = (
     Word.ACCEPTED, Word.REQUESTS, Word.BYTES_IN, Word.BYTES_OUT, Word.THREAD_CALLS,
-    Word.THREAD_DROPPED, Word.JOBS, Word.JOBS_LOST, Word.JOBS_REFUSED,
+    Word.THREAD_DROPPED, Word.JOBS, Word.JOBS_LOST, Word.JOBS_REFUSED, Word.TASK_RUNS, Word.TASK_FAILURES,
 )  # fmt: skip
 """Words that only grow."""
 

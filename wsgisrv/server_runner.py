@@ -17,6 +17,7 @@ import contextlib
 import difflib
 import os
 import sys
+import sysconfig
 from collections.abc import Iterator, Mapping
 from typing import NoReturn
 from wsgiref.types import WSGIApplication
@@ -57,9 +58,28 @@ def server_runner(
     # ``-m`` puts the working directory in front of the import path: only where it was there before.
     flags = [] if {"", os.getcwd()} & set(sys.path) else ["-P"]
     command = [sys.executable, *flags, "-m", "wsgisrv", "serve", *args, *variables]
+    _have_watched()
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, command)  # noqa: S606 - no shell is wanted
+
+
+def _have_watched() -> None:
+    """Tells ``pserve --reload``, which watches from a process of its own, what the app has imported.
+
+    It would be told later, by a thread that this process loses; the pipe to it stays open.
+    """
+    if "hupper" not in sys.modules:
+        return
+    import hupper
+
+    if hupper.is_active():
+        files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+        found = sysconfig.get_paths()
+        kinds = ("stdlib", "platstdlib", "purelib", "platlib")
+        installed = tuple(f"{found[kind]}{os.sep}" for kind in kinds)
+        own = [file for file in files if file and not file.startswith(installed)]
+        hupper.get_reloader().watch_files(own)
 
 
 def _arguments(path: str, local_conf: Mapping[str, str]) -> Iterator[str]:

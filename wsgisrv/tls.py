@@ -22,7 +22,7 @@ import re
 import ssl
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from wsgisrv.config import Settings
@@ -136,13 +136,15 @@ class TlsFiles:
 
     Args:
         settings: which files.
+        locate: returns what is wrong with an option's value with the place of that value, for the log.
 
     Raises:
         ConfigError: for what ``Material.read`` and ``TlsContexts`` refuse.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, locate: Callable[[str], str] = str) -> None:
         self._settings = settings
+        self._locate = locate
         self._state = self._look()
         self.material = Material.read(settings)
         self.contexts = TlsContexts(self.material) if self.material is not None else None
@@ -163,7 +165,7 @@ class TlsFiles:
                 return False
             contexts = TlsContexts(material)
         except ConfigError as error:
-            _LOG.error("%s; the certificates stay as they were", error)
+            _LOG.error("%s; the certificates stay as they were", self._locate(str(error)))
             return False
         self.material, self.contexts = material, contexts
         return True

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -36,6 +37,8 @@ def factory(global_conf: dict[str, str], app: str) -> WSGIApplication:
         "queries_postgresql": queries_postgresql,
         "waits_for_a_process": waits_for_a_process,
         "waits_for_a_shell": waits_for_a_shell,
+        "aborts": aborts,
+        "forks_what_aborts": forks_what_aborts,
     }[app]
 
     def blocking(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -118,6 +121,19 @@ def waits_for_a_process(seconds: float) -> None:
 
 def waits_for_a_shell(seconds: float) -> None:
     os.system(f"sleep {seconds}")  # noqa: S605 - what is looked at
+
+
+def aborts(_seconds: float) -> None:
+    """As a C library does that has found its memory spoiled."""
+    ctypes.CDLL(None).abort()
+
+
+def forks_what_aborts(_seconds: float) -> None:
+    pid = os.fork()
+    if not pid:
+        os.kill(os.getpid(), signal.SIGABRT)
+        os._exit(0)
+    assert os.WTERMSIG(native_waitpid(pid, 0)[1]) == signal.SIGABRT
 
 
 def _place(*names: str, database: str = "database") -> dict[str, Any]:

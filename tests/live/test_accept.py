@@ -18,7 +18,9 @@ def test_a_worker_out_of_descriptors_says_so_once_and_recovers_by_itself() -> No
             assert first.get().status == 200
         room = 5
         used = {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")}
-        limit = next(itertools.islice((fd for fd in itertools.count() if fd not in used), room, None))
+        limit = next(
+            itertools.islice((fd for fd in itertools.count() if fd not in used), room, None)
+        )
         hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, hard))
         clients = [server.connect() for _ in range(room + 10)]

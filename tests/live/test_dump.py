@@ -40,6 +40,7 @@ def test_equal_stacks_stand_together_with_their_requests_and_nobody_is_stopped(
         assert f"worker 1 (pid {worker['pid']})\n" in text
         assert "3 greenlets:\n  GET /0?3 HTTP/1.1 (" in text
         assert "File " in text
+        assert "/wsgisrv/master/" not in text  # from before the fork
 
 
 def test_a_native_thread_is_shown_as_well(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ from typing import Any, Self
 import pytest
 import yaml
 
-from tests.support.admin import Metrics, administered, counters, parsed, value
+from tests.support.admin import Admin, Metrics, administered, counters, free_port, parsed, value
 from tests.support.control import answer_of, wait_status
 from tests.support.http import DEADLINE
 from tests.support.load import load
+from tests.support.owned import owned
 from tests.support.server import ROOT, serve, wait_gone
 
 REQUESTS = "wsgisrv_requests_total"
@@ -223,6 +224,32 @@ def test_a_blocked_hub_and_the_end_of_its_worker_are_counted(tmp_path: Path) -> 
         )
         assert value(found, "wsgisrv_hub_blocked_seconds_total") > 1.5
         server.may_log_traceback = True
+
+
+def test_runs_and_failures_of_tasks_are_counted_over_a_reload(tmp_path: Path) -> None:
+    port = free_port()
+    tasks = {
+        "periodic": [
+            {"target": "tests.apps.owned_app:fail_once", "interval": 0.02},
+            {"target": "tests.apps.owned_app:tick", "interval": 0.02, "run_in": "one"},
+        ],
+        "background": [{"target": "tests.apps.owned_app:long_task"}],
+    }
+    with owned(tmp_path, tasks, admin_bind=f"127.0.0.1:{port}") as service:
+        service.server.may_log_traceback = True
+        service.server.wait_ready()
+        admin = Admin(("127.0.0.1", port))
+        runs, failures = "wsgisrv_task_runs_total", "wsgisrv_task_failures_total"
+        found = admin.wait_metrics(
+            lambda found: (
+                value(found, runs) > 20
+                and value(found, failures) == 1
+                and value(found, "wsgisrv_tasks_running") >= 1
+            )
+        )
+        assert service.command("reload") == (0, "generation 2 serves")
+        after = admin.wait_metrics(lambda found: value(found, failures) == 2)
+        assert value(after, runs) >= value(found, runs)
 
 
 def test_statsd_is_sent_the_same_numbers(tmp_path: Path) -> None:

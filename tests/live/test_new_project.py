@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.support.configured import ports
 from tests.support.control import wsgisrv
 from tests.support.http import DEADLINE, Client
 from tests.support.server import ROOT, run
+from tests.support.units import complaints
 
 
 @pytest.fixture
@@ -64,3 +66,14 @@ def test_its_package_is_what_pyproject_says_and_check_finds_nothing_wrong(projec
         cwd=project, env=environ, capture_output=True, text=True, timeout=DEADLINE, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_its_unit_is_what_systemd_understands(project: Path) -> None:
+    unit = project / "etc" / "stock.service"
+    text = unit.read_text()
+    command = re.search(r"^ExecStart=(/opt/stock/bin/stock --config-file \S+)$", text, re.MULTILINE)
+    assert command is not None
+    unit.write_text(text.replace("/opt/stock/bin/stock", sys.executable))
+    assert complaints(unit) == []
+    unit.write_text(text.replace("KillMode=mixed", "KillMode=mild"))
+    assert "kill mode" in "".join(complaints(unit))  # so it does look

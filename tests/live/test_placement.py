@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.http import Client, Response
+from tests.support.control import wait_status
+from tests.support.http import DEADLINE, Client, Response
+from tests.support.readme import block_after
 from tests.support.server import Server, run
 
 pytest.importorskip(
@@ -34,23 +40,30 @@ pipeline = healthcheck placement
 [filter:healthcheck]
 use = egg:wsgisrv#healthcheck
 
-[app:placement]
-use = egg:wsgisrv#app
-factory = placement.wsgi:init_application
 """
+
+
+@contextlib.contextmanager
+def placed(directory: Path, workers: int) -> Iterator[Server]:
+    """Runs it."""
+    (directory / "placement.conf").write_text(CONF.format(directory=directory))
+    ini = directory / "api-paste.ini"
+    ini.write_text(
+        f"{INI}{block_after('OpenStack Placement 16 runs as it is').replace('main', 'placement')}"
+    )
+    address = f"{directory}/placement.sock"
+    command = ["serve", str(ini), "--bind", f"unix:{address}", "--workers", str(workers)]
+    control = ["--control-socket", str(directory / "control.sock")]
+    env = {"OS_PLACEMENT_CONFIG_DIR": str(directory)}
+    with run([*command, *control], env=env, address=address) as server:
+        server.wait_ready()
+        yield server
 
 
 @pytest.fixture(scope="module")
 def placement(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One worker: it makes the tables when it starts, which two at once would not."""
-    directory = tmp_path_factory.mktemp("placement")
-    (directory / "placement.conf").write_text(CONF.format(directory=directory))
-    ini = directory / "api-paste.ini"
-    ini.write_text(INI)
-    address = f"{directory}/placement.sock"
-    command = ["serve", str(ini), "--bind", f"unix:{address}", "--workers", "1"]
-    with run(command, env={"OS_PLACEMENT_CONFIG_DIR": str(directory)}, address=address) as server:
-        server.wait_ready()
+    """One worker: it makes the tables when it starts, which two at once could not."""
+    with placed(tmp_path_factory.mktemp("placement"), workers=1) as server:
         yield server
 
 
@@ -159,3 +172,52 @@ def test_a_reload_keeps_what_it_knows(placement: Server) -> None:
         assert shown.json()["name"] == "kept"
     with placement.connect() as client:
         assert client.get("/readyz").status == 200
+
+
+def test_two_workers_serve_what_was_made_before_they_start(tmp_path: Path) -> None:
+    (tmp_path / "placement.conf").write_text(CONF.format(directory=tmp_path))
+    conf = f"--config-file={tmp_path}/placement.conf"
+    subprocess.run(
+        [sys.executable, "-c", "from placement.cmd.manage import main; main()", conf, "db", "sync"],
+        capture_output=True, timeout=DEADLINE, check=True,
+    )  # fmt: skip
+    provider = str(uuid.uuid4())
+    with placed(tmp_path, workers=2) as server:
+        with server.connect() as client:
+            admin = Admin(client, "1.39")
+            admin.ask("POST", "/resource_providers", {"name": "host-1", "uuid": provider})
+            filled = admin.ask(
+                "PUT",
+                f"/resource_providers/{provider}/inventories",
+                {"resource_provider_generation": 0, "inventories": {"VCPU": {"total": 8}}},
+            )
+            assert filled.status == 200
+        # One after the other: SQLite refuses one of two that write at once ("database is locked").
+        assert [claim_one(server, provider) for _ in range(8)] == [204] * 8
+        with server.connect() as client:
+            admin = Admin(client, "1.39")
+            used = admin.ask("GET", f"/resource_providers/{provider}/usages").json()["usages"]
+            assert used == {"VCPU": 8}
+        assert claim_one(server, provider) == 409  # nothing is left
+
+        def both_have_answered(status: Any) -> bool:
+            with server.connect() as client:
+                shown = Admin(client, "1.39").ask("GET", f"/resource_providers/{provider}")
+                assert shown.json()["name"] == "host-1"
+            return all(worker["requests"] for worker in status["workers"])
+
+        wait_status(f"{tmp_path}/control.sock", both_have_answered)
+
+
+def claim_one(server: Server, provider: str) -> int:
+    """Claims one VCPU for a new consumer, and returns the status."""
+    claim = {
+        "allocations": {provider: {"resources": {"VCPU": 1}}},
+        "consumer_generation": None,
+        "consumer_type": "INSTANCE",
+        "project_id": "project",
+        "user_id": "user",
+    }
+    with server.connect() as client:
+        target = f"/allocations/{uuid.uuid4()}"
+        return Admin(client, "1.39").ask("PUT", target, claim).status

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,12 @@ use = egg:wsgisrv#main
 """
 
 
+EDITED = """
+def factory(global_conf, name):
+    return named(global_conf, "{}")
+"""
+
+
 def write(directory: Path, section: str, default: str = "[DEFAULT]\ntold = file") -> Path:
     """Writes a paste file with ``section`` in its [server:main]."""
     ini = directory / "service.ini"
@@ -34,10 +40,9 @@ def write(directory: Path, section: str, default: str = "[DEFAULT]\ntold = file"
 
 
 @contextlib.contextmanager
-def pserve(ini: Path, *args: str) -> Iterator[Server]:
-    with run(
-        [str(ini), *args], module=("-c", "from pyramid.scripts.pserve import main; main()")
-    ) as server:
+def pserve(ini: Path, *args: str, env: Mapping[str, str] | None = None) -> Iterator[Server]:
+    module = ("-c", "from pyramid.scripts.pserve import main; main()")
+    with run([str(ini), *args], module=module, env=env) as server:
         yield server
 
 
@@ -81,6 +86,29 @@ def test_what_pservers_command_line_gives_reaches_the_app(tmp_path: Path) -> Non
     with pserve(ini, "told=half=off x", f"http_port={port}") as server:
         server.wait_ready()
         assert get(port)["name"] == "half=off x"
+
+
+def test_reload_restarts_it_when_a_file_of_the_app_changes(tmp_path: Path) -> None:
+    (port,) = ports(1)
+    ini = write(tmp_path, f"listen = 127.0.0.1:{port}\nworkers = 1")
+    app = tmp_path / "edited.py"
+    app.write_text("from tests.apps.named import factory as named\n\n" + EDITED.format("first"))
+    ini.write_text(ini.read_text().replace("tests.apps.named:", "edited:"))
+    with pserve(ini, "--reload", env={"PYTHONPATH": f"{ROOT}:{tmp_path}"}) as server:
+        server.wait_ready()
+        assert get(port)["name"] == "first"
+        app.write_text(app.read_text().replace("first", "second"))
+
+        def second_answers() -> bool:
+            try:
+                name = get(port)["name"]
+            except (OSError, AssertionError):
+                return False  # between the one and the other
+            if name == "first":
+                os.utime(app)  # it may not have looked at the file before it was written
+            return bool(name == "second")
+
+        wait_until(second_answers, "the edited app")
 
 
 @pytest.mark.parametrize(

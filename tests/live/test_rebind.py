@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import socket
@@ -148,8 +149,10 @@ def test_an_address_that_is_taken_fails_the_reload_and_leaves_all_as_it_was(tmp_
         wanted = (f"127.0.0.1:{port}", f"unix:{path}", taken)
         code, line = service.reload(*wanted, bind_timeout=0)
         assert code == 1
-        assert line == f"wsgisrv: reload: bind {taken}: the address is in use by another process"
-        service.server.wait_line(rf"ERROR .*: reload failed, generation 1 stays: bind {taken}: ")
+        where = f"{service.conf}: [wsgisrv] bind = {taken}"
+        assert line == f"wsgisrv: reload: {where}: the address is in use by another process"
+        failed = f"reload failed, generation 1 stays: {where}: "
+        service.server.wait_line(rf"ERROR .*: {re.escape(failed)}")
         assert not path.exists()
         assert pid_at(("127.0.0.1", port)) == service.server.wait_ready()[0]
         wait_descriptors(service, before)
@@ -269,7 +272,10 @@ def test_a_wildcard_takes_the_place_of_one_address_without_a_pause(tmp_path: Pat
         assert service.reload(f"0.0.0.0:{port}")[0] == 0
         assert pid_at(("127.0.0.2", port))
         code, line = service.reload(f"127.0.0.1:{port}", bind_timeout=0)
-        assert (code, line.startswith("wsgisrv: reload: bind 127.0.0.1:")) == (1, True)
+        expected = (
+            f"wsgisrv: reload: {service.conf}: [wsgisrv] bind = 127.0.0.1:{port}: this service"
+        )
+        assert (code, line.startswith(expected)) == (1, True)
         assert pid_at(("127.0.0.2", port))
 
 
@@ -303,5 +309,42 @@ def test_a_wrong_address_changes_nothing(bind: str, tmp_path: Path) -> None:
     (port,) = ports(1)
     with rebound(tmp_path, f"127.0.0.1:{port}") as service:
         code, line = service.reload(bind)
-        assert (code, line.startswith(f"wsgisrv: reload: bind {bind}: ")) == (1, True)
+        expected = f"wsgisrv: reload: {service.conf}: [wsgisrv] bind = {bind}: "
+        assert (code, line.startswith(expected)) == (1, True)
+        assert pid_at(("127.0.0.1", port)) == service.server.wait_ready()[0]
+
+
+def test_what_is_found_wrong_in_a_reload_names_file_section_and_key(tmp_path: Path) -> None:
+    (port,) = ports(1)
+    bind = f"127.0.0.1:{port}"
+    certificate = tmp_path / "none.pem"
+    certificate.write_text("nothing")
+    (tmp_path / "file").touch()
+    wrong: dict[str, tuple[dict[str, object], str]] = {
+        f"tls_certificate = {certificate}": (
+            {"tls_certificate": certificate},
+            "no PEM certificate with its private key; allowed is CHAIN or CHAIN:KEY",
+        ),
+        "tls_certificate = /nowhere": (
+            {"tls_certificate": "/nowhere"},
+            "No such file or directory",
+        ),
+        "unix_owner = nobody-here": (
+            {"unix_owner": "nobody-here", "bind": f"unix:{tmp_path}/s"},
+            "there is no user nobody-here",
+        ),
+        f"bind = unix:{tmp_path}/file": (
+            {"bind": f"unix:{tmp_path}/file"},
+            "the file is there and is no socket",
+        ),
+        "access_log_format = %(nothing)s": (
+            {"access_log_format": "%(nothing)s"},
+            "'nothing'; allowed are oslo, combined, json, and text with %(NAME)s of ",
+        ),
+    }
+    with rebound(tmp_path, bind) as service:
+        for given, (options, reason) in wrong.items():
+            code, line = service.reload(bind, **options)
+            expected = f"wsgisrv: reload: {service.conf}: [wsgisrv] {given}: {reason}"
+            assert (code, line[: len(expected)]) == (1, expected)
         assert pid_at(("127.0.0.1", port)) == service.server.wait_ready()[0]

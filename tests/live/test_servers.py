@@ -371,15 +371,23 @@ def test_a_server_without_an_address_or_an_app_is_one_line(tmp_path: Path) -> No
 def test_more_workers_together_than_one_master_has_are_refused(tmp_path: Path) -> None:
     public, admin = ports(2)
     changed = {"wsgisrv": {"workers": 200}, "wsgisrv_admin": {"workers": 100}}
-    line = (
-        "[wsgisrv] workers = 200, [wsgisrv_admin] workers = 100: 300 in all; allowed are 256 of all"
-        " servers together"
-    )
     with configured(tmp_path, sections(tmp_path, public, admin, **changed)) as service:
+        line = (
+            f"{service.conf}: [wsgisrv] workers = 200: with 100 of [wsgisrv_admin] these are 300; allowed"
+            " are 256 of all servers together"
+        )
         assert service.server.wait_exit() == 78
         assert service.server.lines == [f"wsgisrv: {line}"]
     done = wsgisrv("check", "--config-file", str(service.conf))
     assert (done.returncode, f"wrong: {line}" in done.stdout) == (78, True)
+    with configured(tmp_path, sections(tmp_path, public, admin)) as service:
+        service.server.wait_ready()
+        service.write(sections(tmp_path, public, admin, wsgisrv_admin={"workers": 256}))
+        line = (
+            f"wsgisrv: reload: admin: {service.conf}: [wsgisrv_admin] workers = 256: with 1 of [wsgisrv]"
+            " these are 257; allowed are 256 of all servers together"
+        )
+        assert service.command("reload") == (1, line)
 
 
 def test_check_looks_at_every_server(tmp_path: Path) -> None:
@@ -408,5 +416,8 @@ def test_wrong_servers_on_hup_change_nothing(tmp_path: Path) -> None:
         (pid,) = service.server.wait_ready()
         service.write(sections(tmp_path, public, admin, wsgisrv_admin={"bind": "nonsense"}))
         code, line = service.command("reload")
-        assert (code, line.startswith("wsgisrv: reload: bind nonsense: ")) == (1, True)
+        expected = (
+            f"wsgisrv: reload: {service.conf}: [wsgisrv_admin] bind = nonsense: an address is"
+        )
+        assert (code, line.startswith(expected)) == (1, True)
         assert get(admin)["pid"] == pid

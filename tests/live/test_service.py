@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,16 @@ def test_what_main_gives_is_a_default_and_the_command_line_wins(tmp_path: Path) 
     with owned(tmp_path, declared, "--workers", "2", workers=1) as service:
         assert len(service.server.wait_ready()) == 2
         assert service.status()["addresses"] == [f"http://127.0.0.1:{service.port}"]
+
+
+def test_an_address_of_mains_that_cannot_be_bound_is_told_as_its(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        taken = f"127.0.0.1:{holder.getsockname()[1]}"
+        declared = {"defaults": {"bind": [taken], "bind_timeout": 0}}
+        with owned(tmp_path, declared, bind=None) as service:
+            assert service.server.wait_exit() == 69
+            line = f"main(): [wsgisrv] bind = {taken}: the address is in use by another process"
+            assert service.server.lines[-1].endswith(f": {line}")
 
 
 def test_hooks_are_called_in_the_worker_in_their_order(tmp_path: Path) -> None:

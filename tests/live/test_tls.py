@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import select
 import signal
 import socket
@@ -283,6 +284,18 @@ def test_a_renewed_certificate_is_taken_up_and_connections_stay(
             server.signal(signal.SIGHUP)
             server.wait_line("generation 2", after=seen)
             wait_until_serial_is_not(server, context, after)
+
+
+def test_a_renewed_certificate_that_is_wrong_is_told_with_its_place(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    own = certificates.issue(NAME)
+    conf = tmp_path / "wsgisrv.conf"
+    conf.write_text(f"[wsgisrv]\ntls_certificate = {own}\n")
+    with serve("tests.apps.basic:hello", config_file=conf, workers=1) as server:
+        own.write_text("nothing")
+        where = re.escape(f"{conf}: [wsgisrv] tls_certificate = {own}: ")
+        server.wait_line(rf"ERROR wsgisrv\.tls: {where}.*; the certificates stay as they were$")
 
 
 def wait_until_serial_is_not(server: Server, context: ssl.SSLContext, serial: str) -> None:

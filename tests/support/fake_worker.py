@@ -103,7 +103,7 @@ def main() -> int:
         Version.read(layout),
         ListenerSet.open(layout.servers, {}, 0, time.sleep),
         planned,
-        reload_settings=lambda: layout,
+        reload_settings=lambda: Version.read(layout),
         mutate=lambda: layout,
         global_conf={},
         signals=SignalPipe(),

@@ -114,6 +114,7 @@ def test_what_is_found_wrong_once_it_is_used_is_given_its_place(
     path.write_text(
         "[DEFAULT]\nosapi_volume_listen = ${x}\nx = a b\n[ssl]\ncert_file = /c\n"
         "[wsgisrv]\nservers = one\nuser = who\n[wsgisrv_one]\nbind = nowhere\ntls_client_ca = /ca\n"
+        "bind = h:80\nbind = h:8080\n"
     )
     monkeypatch.setenv("OS_WSGISRV__PID_FILE", "/p")
     found = load(["--config-file", str(path), "--chdir", "/nowhere"], prog="t")
@@ -121,6 +122,7 @@ def test_what_is_found_wrong_once_it_is_used_is_given_its_place(
         ("[wsgisrv] user = who: there is no such user",
          f"{path}: [wsgisrv] user = who: there is no such user"),
         ("bind nowhere: an address is", f"{path}: [wsgisrv_one] bind = nowhere: an address is"),
+        ("bind h:80: no", f"{path}: [wsgisrv_one] bind = h:80: no"),
         ("one: [wsgisrv] tls_client_ca = /ca: no", f"one: {path}: [wsgisrv_one] tls_client_ca = /ca: no"),
         ("[wsgisrv] tls_certificate = /c: no", f"{path}: [ssl] cert_file = /c: no"),
         ("[wsgisrv] pid_file = /p: no", "environment: OS_WSGISRV__PID_FILE=/p: no"),

@@ -2,12 +2,13 @@
 
 Each way to reach it is a server of its own. A round asks each of them, one after the other: 50 requests
 of SLEEP(1) at once, while another client asks for /healthz all the time, and then as many as go of SELECT 1
-and of 1,000 rows.
+and of 1,000 rows. That takes a minute and more, since one of them answers the 50 one after the other.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import http.client
 import os
 import statistics
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmark import load, report
@@ -53,12 +55,12 @@ def run(rounds: int, seconds: int) -> None:
         for number in range(1, rounds + 1):
             for way, server in servers.items():
                 with on_cores({cores[-1]}):
-                    took, worst = _sleep_and_probe(server)
+                    took, worst = _sleep_and_probe(server.port)
                 _keep(measured, "s for 50 x SLEEP(1)", way, took)
                 _keep(measured, "ms /healthz at p99 meanwhile", way, worst)
                 for path in RATES:
                     scenario = Scenario(about="", path=path, connections=CLIENTS)
-                    at = Running(way, f"http://{HOST}:{server}{path}", server, 0)
+                    at = dataclasses.replace(server, url=f"http://{HOST}:{server.port}{path}")
                     got = load.measure_rate(at, scenario, seconds, {cores[-1]})
                     measured.setdefault((f"{path} requests/s", way), []).append(got)
                 print(f"  round {number} {way}: {took:.2f} s, /healthz {worst:.1f} ms", flush=True)
@@ -72,7 +74,7 @@ def _keep(measured: _Rounds, unit: str, way: str, value: float) -> None:
 
 
 @contextlib.contextmanager
-def _served(way: str, database: Database, directory: Path, cores: set[int]):  # type: ignore[no-untyped-def]
+def _served(way: str, database: Database, directory: Path, cores: set[int]) -> Iterator[Running]:
     scheme, more = WAYS[way]
     directory.mkdir()
     url = database.url(scheme).replace("%", "%%")
@@ -84,8 +86,9 @@ def _served(way: str, database: Database, directory: Path, cores: set[int]):  # 
     command = [str(Path(sys.prefix) / "bin/wsgisrv"), "serve", str(paste), "--workers", "1"]
     command += ["--access-log", "off", "--bind", f"{HOST}:{port}", "--worker-timeout", "300"]
     command += ["--blocked-warning", "0"]
-    with serving(command, f"http://{HOST}:{port}/healthz", directory, cores):
-        yield port
+    url = f"http://{HOST}:{port}/healthz"
+    with serving(command, url, directory, cores) as process:
+        yield Running(way, url, port, process.pid)
 
 
 def _sleep_and_probe(port: int) -> tuple[float, float]:

@@ -97,6 +97,18 @@ def wsgisrv_off(setup: Setup) -> Command | None:
     return wsgisrv(dataclasses.replace(setup, access_log=None, scenario=scenario))
 
 
+def one_worker(setup: Setup) -> Command | None:
+    """Runs it with one worker where the scenario has several.
+
+    The load takes time of the same cores, so what several are worth is told by the CPU time of a request:
+    as long as it stays the same, n cores serve n times as many.
+    """
+    if setup.scenario.workers == 1:
+        return None
+    scenario = dataclasses.replace(setup.scenario, workers=1)
+    return wsgisrv(dataclasses.replace(setup, scenario=scenario))
+
+
 def eventlet(setup: Setup) -> Command | None:
     name = "glance" if setup.scenario.api else "eventlet"
     return _peer(name, setup, [str(setup.access_log)] if setup.access_log else [])
@@ -142,6 +154,7 @@ SERVERS: dict[str, Callable[[Setup], Command | None]] = {
     "wsgisrv": wsgisrv,
     "interpreted": interpreted,
     "wsgisrv-off": wsgisrv_off,
+    "one-worker": one_worker,
     "eventlet": eventlet,
     "gunicorn": gunicorn,
     "waitress": waitress,

@@ -86,6 +86,8 @@ _COUNTS = (
     (Word.JOBS, "jobs", "Jobs that helper processes have answered."),
     (Word.JOBS_LOST, "jobs_lost", "Jobs whose helper died or was killed for their time."),
     (Word.JOBS_REFUSED, "jobs_refused", "Jobs that were refused since too many waited."),
+    (Word.TASK_RUNS, "task_runs", "Runs of the service's own tasks that have ended."),
+    (Word.TASK_FAILURES, "task_failures", "Runs of them that raised."),
 )
 
 _SUMS = (
@@ -108,6 +110,7 @@ _GAUGES = (
     (Word.THREADS_WAITING, "thread_calls_waiting", "Calls that wait for a native thread."),
     (Word.JOBS_RUNNING, "jobs_running", "Jobs that helper processes compute."),
     (Word.JOBS_WAITING, "jobs_waiting", "Jobs that wait for a helper process."),
+    (Word.TASKS_RUNNING, "tasks_running", "The service's own tasks that run."),
 )
 
 _CONNECTIONS = (

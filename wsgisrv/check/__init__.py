@@ -80,7 +80,7 @@ def check_found(found: Loaded, *, with_imports: bool, as_json: bool) -> int:
     logs.setup(found.settings.log_level)
     answer = examine(layout, problems, with_imports=with_imports)
     for problem in problems:
-        problem["text"] = found.places.located(problem["text"], found.settings.servers)
+        problem["text"] = found.locate(problem["text"])
     answer["warnings"] = list(found.warnings)
     print(json.dumps(answer) if as_json else check_text(answer))
     return int(answer["exit_code"])

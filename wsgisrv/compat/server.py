@@ -25,6 +25,7 @@ from wsgisrv.compat.exchange import EmbeddedExchange
 from wsgisrv.compat.log import Log
 from wsgisrv.compat.options import Options
 from wsgisrv.compat.pool import BorrowedPool
+from wsgisrv.http1.writer import plain_body
 from wsgisrv.worker.acceptor import Acceptor
 from wsgisrv.worker.clock import Clock
 from wsgisrv.worker.connection import Connection
@@ -186,7 +187,7 @@ class EmbeddedServer(Server):
     def note_refused(self, connection: Connection, status: int, reason: str) -> None:
         """A malformed request was answered with an error."""
         self.log_client(f"refused ({reason})", connection.peer)
-        self.log.request(connection.peer, "-", status, 0, 0.0)
+        self.log.request(connection.peer, "-", status, len(plain_body(reason)), 0.0)
 
 
 @dataclasses.dataclass(slots=True)

@@ -173,7 +173,7 @@ class RequestReader:
         piece = piece.removesuffix(b"\r")
         if self._fields == _REQUEST_LINE:
             _check_request_line(piece, self._limits.max_target_bytes, complete=False)
-        else:
+        elif piece:  # else it may be the empty line, which is no part of the block
             self._check_size(len(piece), at + len(piece) + 2)
 
     def _check_size(self, line_bytes: int, end: int) -> None:

@@ -222,8 +222,13 @@ def plain_response(status: int, reason: str, *, date: str, with_body: bool = Tru
         date: an IMF-fixdate.
         with_body: False answers HEAD.
     """
-    body = (reason + "\n").encode("ascii")
+    body = plain_body(reason)
     return closing_response(status, body, charset="us-ascii", date=date, with_body=with_body)
+
+
+def plain_body(reason: str) -> bytes:
+    """Returns the body of such a response."""
+    return (reason + "\n").encode("ascii")
 
 
 def with_retry_after(response: bytes, seconds: int) -> bytes:

@@ -111,7 +111,7 @@ class Dumps:
         if dump.way is _Way.HUB:
             dump.way = _Way.WATCHDOG
             for handle in handles:
-                handle.dump.clear()
+                self._make_room(handle)
                 self._workers.scoreboard[handle.slot].words[Word.DUMP_ASKED] += 1
         elif dump.way is _Way.WATCHDOG:
             dump.way = _Way.SIGNAL
@@ -119,13 +119,18 @@ class Dumps:
                 if (found := handle.dump.read_json()) is not None:
                     self._take(dump, handle, _Way.WATCHDOG, found)
                     continue
-                handle.dump.clear()
+                self._make_room(handle)
                 self._workers.kill(handle.worker_id, signal.SIGUSR2)
         else:
             for handle in handles:
                 stacks = self._threads_of(handle, dump, now)
                 self._take(dump, handle, _Way.SIGNAL, {"stacks": stacks})
         dump.deadline = now + _SECONDS[dump.way]
+
+    def _make_room(self, handle: WorkerHandle) -> None:
+        """What is there of SIGABRT stays: it is the worker's last."""
+        if not handle.dump.was_aborted():
+            handle.dump.clear()
 
     def _threads_of(self, handle: WorkerHandle, dump: _Dump, now: float) -> list[Fields]:
         """Returns what faulthandler wrote, as one stack."""

@@ -8,6 +8,7 @@ it, and the loop goes on meanwhile. A newer reload overtakes one that still wait
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Collection, Mapping
 
@@ -23,6 +24,9 @@ from wsgisrv.tls import TlsFiles
 
 RETRY_SECONDS = 0.1
 
+Locate = Callable[[str], str]
+"""Returns what is wrong with an option's value with the place of that value."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Version:
@@ -30,13 +34,15 @@ class Version:
 
     Args:
         tls: the certificates of each server, by its name.
+        locate: for what turns out to be wrong with it later.
     """
 
     layout: Layout
     tls: Mapping[str, TlsFiles]
+    locate: Locate
 
     @classmethod
-    def read(cls, layout: Layout) -> Version:
+    def read(cls, layout: Layout, locate: Locate = str) -> Version:
         """Reads the certificates.
 
         Raises:
@@ -44,17 +50,20 @@ class Version:
         """
         tls = {}
         for server in layout.servers:
+            locate_in = functools.partial(_locate_in, server.name, locate)
             try:
-                tls[server.name] = TlsFiles(server.settings)
+                tls[server.name] = TlsFiles(server.settings, locate_in)
             except ConfigError as error:
-                raise ConfigError(
-                    f"{server.name}: {error}" if server.name else str(error)
-                ) from None
-        return cls(layout, tls)
+                raise ConfigError(locate_in(str(error))) from None
+        return cls(layout, tls, locate)
 
     def plan(self, number: int) -> Plan:
         """Returns what the roster is to keep to with these settings, as version ``number``."""
         return Plan(number, {group.name: policy_of(group.settings) for group in self.layout.groups})
+
+
+def _locate_in(server: str, locate: Locate, text: str) -> str:
+    return locate(f"{server}: {text}" if server else text)
 
 
 @dataclasses.dataclass(slots=True)
@@ -68,7 +77,7 @@ class Reloads:
     """Args:
     first: version 0, read at the start.
     listeners: its listeners.
-    read: reads the options anew; raises WsgisrvError for a wrong one.
+    read: reads options and certificates anew; raises WsgisrvError for what is wrong.
     begin: called with a version whose listeners are open: a generation may be forked.
     fail: called with one that cannot have them, and why.
     """
@@ -77,7 +86,7 @@ class Reloads:
         self,
         first: Version,
         listeners: ListenerSet,
-        read: Callable[[], Layout],
+        read: Callable[[], Version],
         begin: Callable[[int], None],
         fail: Callable[[int, str], None],
     ) -> None:
@@ -100,7 +109,7 @@ class Reloads:
         Raises:
             WsgisrvError: when they are wrong; nothing has changed.
         """
-        found = Version.read(self._read())
+        found = self._read()
         version = max(self._versions) + 1
         self._versions[version] = found
         return version
@@ -186,13 +195,19 @@ def check_workers(layout: Layout) -> None:
         ConfigError: when the groups together want more than MOST_WORKERS.
     """
     wanted = {group.name: policy_of(group.settings).workers for group in layout.groups}
-    if sum(wanted.values()) > MOST_WORKERS:
-        said = ", ".join(
-            f"[wsgisrv{'_' * bool(name)}{name}] workers = {number}"
+    total = sum(wanted.values())
+    if total > MOST_WORKERS:
+        given = {group.name: group.settings.workers for group in layout.groups}
+        most = max(given, key=lambda name: given[name])
+        others = ", ".join(
+            f"{number} of [wsgisrv{'_' * bool(name)}{name}]"
             for name, number in wanted.items()
+            if name != most
         )
+        label = f"{most}: " if most else ""
         raise ConfigError(
-            f"{said}: {sum(wanted.values())} in all; allowed are {MOST_WORKERS} of all servers together"
+            f"{label}[wsgisrv] workers = {given[most]}: with {others} these are {total}; allowed are"
+            f" {MOST_WORKERS} of all servers together"
         )
 
 

@@ -69,6 +69,7 @@ class Reports:
             self._tell(beat)
         self._notifier.watch((beat.at for beat in beats), time.monotonic())
         self._workers.report_blocks()
+        self._workers.end_aborted()
         for measured in self._workers.measured():
             self._tell(measured)
 

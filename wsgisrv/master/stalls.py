@@ -42,13 +42,18 @@ def report_hang(handle: WorkerHandle, slot: Slot, now: float) -> None:
     _LOG.error("%s stands still; %s", handle, in_flight(slot, now))
 
 
-def report_last_dump(handle: WorkerHandle) -> None:
-    """Logs the dump that the watchdog of a worker that hangs has left, as ``wsgisrv dump`` shows it."""
+def report_last_dump(handle: WorkerHandle, slot: Slot) -> None:
+    """Logs once, as ``wsgisrv dump`` shows it, what a worker has left after SIGABRT or its last beat.
+
+    A dump of a block that has passed is not its last.
+    """
     found = handle.report.read_json()
-    if found is not None and "stacks" in found:
+    if found is None or "facts" not in found:
+        return  # nothing, or a profile
+    if found.get("aborted") or found.get("beat") == slot.reals[Real.BEAT]:
+        handle.report.clear()
         fields = {
-            "id": handle.worker_id, "pid": handle.pid, "rss_bytes": handle.gauge.rss_bytes,
-            "answered_by": "watchdog", **found,
+            "id": handle.worker_id, "pid": handle.pid, "rss_bytes": handle.gauge.rss_bytes, **found,
         }  # fmt: skip
         log_stack(_LOG, logging.ERROR, f"{handle}: its last dump", dump_text({"workers": [fields]}))
 

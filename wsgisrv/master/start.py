@@ -155,7 +155,7 @@ class _Opening:
             os.umask(int(settings.umask, 8))
         check_admin(settings)
         line, warning = raise_nofile(settings.nofile, settings.max_connections)
-        first = Version.read(self._own(self._layout))
+        first = Version.read(self._own(self._layout), self._found.locate)
         signals = SignalPipe()
         signals.install()
         with contextlib.ExitStack() as stack:
@@ -205,9 +205,13 @@ class _Opening:
             surroundings=surroundings,
         ).run()
 
-    def _reloaded(self) -> Layout:
-        self._fresh = self._plan.load()
-        return self._own(self._plan.check(self._fresh, self._inherited))
+    def _reloaded(self) -> Version:
+        self._fresh = fresh = self._plan.load()
+        try:
+            layout = self._own(self._plan.check(fresh, self._inherited))
+            return Version.read(layout, fresh.locate)
+        except WsgisrvError as error:
+            raise fresh.located(error) from error
 
     def _mutated(self) -> Layout:
         self._found = self._plan.mutate(self._found, self._fresh)

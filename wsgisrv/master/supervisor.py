@@ -67,7 +67,7 @@ class Supervisor:
     first: the options at the start, and the certificates.
     listeners: bound already; closed when ``run`` ends.
     run_worker: what a child runs.
-    reload_settings: reads the options anew; raises ConfigError for a wrong one.
+    reload_settings: reads options and certificates anew; raises WsgisrvError for what is wrong.
     mutate: returns the running options, with those that are mutable read anew; likewise.
     global_conf: for the paste file.
     fork: makes a child; ``spawn`` but for tests of a kernel that refuses.
@@ -84,7 +84,7 @@ class Supervisor:
         listeners: ListenerSet,
         run_worker: RunWorker,
         *,
-        reload_settings: Callable[[], Layout],
+        reload_settings: Callable[[], Version],
         mutate: Callable[[], Layout],
         global_conf: Mapping[str, str],
         signals: SignalPipe,
@@ -371,7 +371,8 @@ class Supervisor:
         self._tell(events.ReloadRequested(self._versions[version].plan(version)))
 
     def _on_reload_failed(self, version: int, reason: str, generation: int = 0) -> None:
-        self._outcomes.reload_failed(version, reason, generation, not self._is_reloading)
+        located = self._versions[version].locate(reason)
+        self._outcomes.reload_failed(version, located, generation, not self._is_reloading)
 
     @property
     def _is_reloading(self) -> bool:

@@ -18,6 +18,7 @@ class WorkerHandle:
     ``version`` is of the settings that it runs with, and ``group`` names the workers that are like it.
     ``failure`` is what the worker said of itself when it could not boot: exit code and reason.
     ``last_death`` is of the worker whose place this one has: when, and why. ``servers`` are what it serves.
+    ``ends_at`` is when the master ends it after SIGABRT, 0 for never.
     ``backdoor`` is the worker's, if it has one; its file is removed when the worker is gone.
     """
 
@@ -35,6 +36,7 @@ class WorkerHandle:
     hub: str = ""
     failure: tuple[int, str] | None = None
     last_death: tuple[float, str] | None = None
+    ends_at: float = 0.0  # time.monotonic()
     backdoor: Listener | None = None
     gauge: Gauge = dataclasses.field(init=False)
 

@@ -46,6 +46,12 @@ from wsgisrv.titles import Titles
 
 _LOG = logging.getLogger("wsgisrv.master")
 
+_LAST_WORDS_SECONDS = 3.0
+"""That a worker has for a dump after SIGABRT; ten thousand greenlets take two of them."""
+
+_STACKS_SECONDS = 0.5
+"""Likewise, when it hangs and has left its dump before, or could not: for its plain stacks."""
+
 SLOTS = 1024
 """Of the scoreboard: two generations of the most workers that may be, and as many still draining."""
 
@@ -285,12 +291,26 @@ class Workers:
                 os.kill(self._handles[worker_id].pid, number)
 
     def abort(self, worker_id: int) -> None:
-        """Has a worker that hangs leave its stacks and die: faulthandler sees to both."""
+        """Has a worker that hangs leave its stacks and die (``end_aborted``)."""
         if (handle := self._handles.get(worker_id)) is not None:
-            report_hang(handle, self.scoreboard[handle.slot], time.monotonic())
-            report_last_dump(handle)
+            slot, now = self.scoreboard[handle.slot], time.monotonic()
+            report_hang(handle, slot, now)
+            report_last_dump(handle, slot)
             handle.dump.clear()
             self.kill(worker_id, signal.SIGABRT)
+            handle.ends_at = now + _STACKS_SECONDS
+
+    def end_aborted(self) -> None:
+        """Ends those that SIGABRT, from whomever, has not ended: a first one leaves them time for a dump.
+
+        Source: wsgisrv.worker.aborts.
+        """
+        now = time.monotonic()
+        for handle in self._handles.values():
+            if not handle.ends_at and handle.dump.was_aborted():
+                handle.ends_at = now + _LAST_WORDS_SECONDS
+            elif handle.ends_at and now >= handle.ends_at:
+                self.kill(handle.worker_id, signal.SIGABRT)
 
     def reap(self) -> Iterator[tuple[WorkerHandle, Status]]:
         """Yields each worker that has exited since; the caller lets go of it by ``forget``."""
@@ -302,6 +322,7 @@ class Workers:
     def forget(self, handle: WorkerHandle, reason: str, *, was_killed: bool) -> None:
         """Drops a worker that was reaped; its slot is free again."""
         if was_killed:
+            report_last_dump(handle, self.scoreboard[handle.slot])
             report_last_stacks(handle)
         report_cut(handle, self.scoreboard[handle.slot], time.monotonic())
         write_last_lines(handle, handle.servers)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import logging
 import os
 import sys
@@ -99,13 +100,14 @@ class OwnConfig:
         directories = self._directories or [os.path.dirname(__file__)]
         given = [f"--config-dir={path}" for path in directories]
         try:
-            return load(
+            found = load(
                 [*files, *given, *self._overrides(), *self._line],
                 prog=prog,
                 foreign=set(own_names(self._conf)),
             )
         except WsgisrvError as error:
             raise type(error)(first_line(error).replace(self._in_front.path, _MAIN)) from None
+        return dataclasses.replace(found, places=found.places.renamed(self._in_front.path, _MAIN))
 
     def _reload(self) -> None:
         log = logging.getLogger("oslo_config.cfg")

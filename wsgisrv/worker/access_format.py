@@ -10,7 +10,8 @@ like in every format, a quote as %22 in a request line and \x22 elsewhere. What 
 and null in JSON. Names of a user, a project and a request id are believed where the app or a filter has put
 them into the environ, never from a header alone. Runs in: pool greenlet.
 
-By hand because it is quicker: a line costs 0.8 us (oslo) or 3 us (json) beside 11 us of a whole request.
+By hand because it is quicker: a line costs 0.7 us (oslo) or 3.5 us (json) beside 13 us of a whole request.
+Not compiled: mypyc's f-strings with a format take twice as long as the interpreter's.
 """
 
 from __future__ import annotations
@@ -69,12 +70,13 @@ def _refused_head() -> RequestHead:
 class Refused:
     """What the log tells of a malformed request: who sent it, and what he was told."""
 
-    def __init__(self, client: tuple[str, str], status: int) -> None:
+    def __init__(self, client: tuple[str, str], status: int, body_bytes: int) -> None:
         self.client = client
         self.status = status
+        self.body_bytes = body_bytes
         self.head = _refused_head()
         self.environ: dict[str, Any] = {}
-        self.body_bytes = self.bytes_in = 0
+        self.bytes_in = 0
         self.started = self.waited = self.answered = 0.0
 
 
@@ -308,7 +310,7 @@ def _template(given: str, server: str) -> Render:
         raise ConfigError(f"[wsgisrv] access_log_format = {given}: {allowed}")
     try:
         getters = [(name, fields[name]) for name in dict.fromkeys(names)]
-        given % {name: getter(Refused(("", ""), 0), 0.0) for name, getter in getters}
+        given % {name: getter(Refused(("", ""), 0, 0), 0.0) for name, getter in getters}
     except (KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"[wsgisrv] access_log_format: {error}; {allowed}") from None
 

@@ -87,9 +87,9 @@ class AccessLog:
         """Notes a response, ``seconds`` after the request's head was complete. Runs in: pool greenlet."""
         self._put(exchange, seconds)
 
-    def note_refused(self, connection: Connection, status: int) -> None:
-        """Notes a malformed request that was answered with an error."""
-        self._put(Refused(connection.peer, status), 0.0)
+    def note_refused(self, connection: Connection, status: int, body_bytes: int) -> None:
+        """Notes a malformed request that was answered with an error and so long a body."""
+        self._put(Refused(connection.peer, status, body_bytes), 0.0)
 
     def tick(self, now: float) -> None:
         """Has what was noted written."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import gc
 import json
+import os
 import sys
 import time
 import traceback
@@ -30,7 +31,9 @@ _LONGEST_ID = 64
 _NAMED = 20  # requests that share a stack
 _WAITS_NAMED = 5
 _OWN_THREADS = ("worker/watchdog.py", "worker/line_writer.py")
-_OWN_FILES = ("/eventlet/hubs/", "/wsgisrv/worker/")
+_WORKER = os.path.dirname(__file__) + os.sep
+_MASTER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "master", "")
+_HUBS = "/eventlet/hubs/"
 
 
 def describe(frame: FrameType) -> tuple[str, str]:
@@ -110,19 +113,26 @@ def _frames(hidden: Sequence[weakref.ref[Any]]) -> Iterator[tuple[str, FrameType
 
 
 def stack_of(frame: FrameType) -> str:
-    """Returns the stack, the innermost call last, without the server's own outermost frames."""
-    summary = traceback.StackSummary.extract(
-        [(found, found.f_lineno) for found in reversed(list(_callers(frame)))]
-    )
-    first = next(
-        (
-            index
-            for index, found in enumerate(summary)
-            if not any(own in found.filename for own in _OWN_FILES)
-        ),
-        0,
-    )
-    return "".join(traceback.StackSummary.from_list(summary[first:]).format()).rstrip("\n")
+    """Returns the stack, the innermost call last, without the server's own outermost frames.
+
+    Those of the master below a worker's main greenlet are from before the fork, and say nothing.
+    """
+    frames = list(_callers(frame))[::-1]
+    inherited = [at for at, found in enumerate(frames) if _file_of(found).startswith(_MASTER)]
+    if inherited:
+        frames = frames[inherited[-1] + 1 :]
+    else:
+        frames = frames[next((at for at, found in enumerate(frames) if not _is_own(found)), 0) :]
+    summary = traceback.StackSummary.extract([(found, found.f_lineno) for found in frames])
+    return "".join(summary.format()).rstrip("\n")
+
+
+def _is_own(frame: FrameType) -> bool:
+    return _file_of(frame).startswith(_WORKER) or _HUBS in _file_of(frame)
+
+
+def _file_of(frame: FrameType) -> str:
+    return frame.f_code.co_filename
 
 
 def request_of(frame: FrameType) -> str:

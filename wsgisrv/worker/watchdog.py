@@ -29,6 +29,7 @@ from wsgisrv.blocking.remedies import hint_for_text
 from wsgisrv.dumpfile import STACKS_BYTES, DumpFile
 from wsgisrv.logs import log_stack, write_now
 from wsgisrv.scoreboard import BEAT_SECONDS, Real, Slot, Word
+from wsgisrv.worker import aborts
 from wsgisrv.worker.profiler import Profiler
 
 _LOG = logging.getLogger("wsgisrv.worker")
@@ -41,6 +42,9 @@ _get_ident = _thread.get_ident
 
 _LAST_DUMP_AT = 0.75
 """Of ``worker_timeout``: when what hangs is written down, while the interpreter can."""
+
+_HUB_SECONDS = 2 * BEAT_SECONDS
+"""That the hub has to come by after SIGABRT."""
 
 Describe = Callable[[FrameType], tuple[str, str]]
 """Returns of a stack, by its innermost frame: the request that it runs, and its text."""
@@ -66,6 +70,8 @@ class Watchdog:
         self._report = report
         self._worker_timeout = worker_timeout
         self._left_at = 0.0  # the beat after which the last dump was left
+        self._aborted_at = 0.0  # when this thread saw it
+        self._is_ending = False
         self._slot = slot
         self._dump = dump
         self._warning = warning
@@ -75,9 +81,11 @@ class Watchdog:
     def start(self, describe: Describe, all_stacks: AllStacks) -> None:
         """Begins to watch. Runs in: hub."""
         self._hub_thread = _get_ident()
+        self._all_stacks = all_stacks
+        aborts.install(self._dump.fd)
         if self._warning:
             self._arm(time.monotonic())
-        _start_thread(self._watch, (describe, all_stacks))
+        _start_thread(self._watch, (describe,))
 
     def set_limits(self, warning: float, worker_timeout: float) -> None:
         """Reports from another time on, or not at all. Runs in: hub."""
@@ -90,6 +98,8 @@ class Watchdog:
 
     def on_tick(self, now: float, lag: float) -> None:
         """The hub has come by, ``lag`` seconds late."""
+        if self._dump.was_aborted():
+            self._end("hub")
         if not self._warning:
             return
         faulthandler.cancel_dump_traceback_later()
@@ -115,7 +125,7 @@ class Watchdog:
 
     # Runs in: the native thread
 
-    def _watch(self, describe: Describe, all_stacks: AllStacks) -> None:
+    def _watch(self, describe: Describe) -> None:
         profiler = self._profiler
         woke = time.monotonic()
         dumped = self._slot.words[Word.DUMP_ASKED]
@@ -129,22 +139,50 @@ class Watchdog:
             profiler.look(sys._current_frames().get(self._hub_thread), now)
             if (asked := self._slot.words[Word.DUMP_ASKED]) != dumped:
                 dumped = asked
-                _write(self._dump.fd, json.dumps(all_stacks(STACKS_BYTES)).encode())
-            self._leave_dump(now, all_stacks)
+                _write(self._dump.fd, json.dumps(self._all_stacks(STACKS_BYTES)).encode())
+            self._leave_last_dump(now)
+            self._end_if_aborted(now)
             # If this thread itself came late, the process was stopped or the GIL held: what the hub
             # does at this moment would say nothing about it.
             if self._warning and now - woke < step + self._warning:
                 self._look(now, describe)
             woke = now
 
-    def _leave_dump(self, now: float, all_stacks: AllStacks) -> None:
-        """Leaves a whole dump, shortly before the master replaces the worker: once for each block."""
+    def _leave_last_dump(self, now: float) -> None:
+        """Leaves a dump, shortly before the master replaces the worker: once for each block."""
         beat = self._slot.reals[Real.BEAT]
         patience = self._worker_timeout * _LAST_DUMP_AT
         if patience and now - beat > patience and beat != self._left_at:
             self._left_at = beat
-            self._report.clear()
-            _write(self._report.fd, json.dumps(all_stacks(STACKS_BYTES)).encode())
+            self._leave_dump({"answered_by": "watchdog", "beat": beat})
+
+    def _end_if_aborted(self, now: float) -> None:
+        if not self._dump.was_aborted():
+            return
+        self._aborted_at = self._aborted_at or now
+        was_left = self._slot.reals[Real.BEAT] == self._left_at
+        if was_left or now - self._aborted_at > _HUB_SECONDS:
+            self._end("watchdog")
+
+    # Runs in: hub, or the native thread while the hub stands
+
+    def _leave_dump(self, facts: dict[str, Any]) -> None:
+        found = json.dumps({**facts, **self._all_stacks(STACKS_BYTES)})
+        self._report.clear()
+        _write(self._report.fd, found.encode())
+
+    def _end(self, by: str) -> None:
+        """Leaves a dump, unless one of this block is there, and dies of SIGABRT."""
+        if self._is_ending:
+            return
+        self._is_ending = True
+        try:
+            if self._slot.reals[Real.BEAT] != self._left_at:
+                self._leave_dump({"answered_by": by, "aborted": True})
+        finally:
+            os.abort()
+
+    # Runs in: the native thread
 
     def _look(self, now: float, describe: Describe) -> None:
         beat = self._slot.reals[Real.BEAT]

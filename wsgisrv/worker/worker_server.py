@@ -14,6 +14,7 @@ from wsgiref.types import WSGIApplication
 from wsgisrv import logs
 from wsgisrv.context import Served
 from wsgisrv.current import ROUTE
+from wsgisrv.http1.writer import plain_body
 from wsgisrv.scoreboard import LATENCY_BOUNDS
 from wsgisrv.worker.acceptor import Acceptor
 from wsgisrv.worker.access_log import AccessLog
@@ -156,4 +157,4 @@ class WorkerServer(Server):
         self.counters.note_refused(status, reason)
         _LOG.debug("%srefused a request from %s: %s", self.label, connection.peer[0], reason)
         if self.access_log.is_on:
-            self.access_log.note_refused(connection, status)
+            self.access_log.note_refused(connection, status, len(plain_body(reason)))

@@ -20,6 +20,6 @@ def test_more_workers_than_one_master_has_are_refused_with_where_they_stand() ->
     with pytest.raises(ConfigError) as caught:
         check_workers(Layout.of(settings, sections))
     assert str(caught.value) == (
-        "[wsgisrv] workers = 200, [wsgisrv_admin] workers = 57: 257 in all; allowed are 256 of all servers"
+        "[wsgisrv] workers = 200: with 57 of [wsgisrv_admin] these are 257; allowed are 256 of all servers"
         " together"
     )

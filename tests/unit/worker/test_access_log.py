@@ -147,9 +147,11 @@ def test_every_placeholder_has_a_value_for_a_request_that_was_refused(tmp_path: 
     class Connection:
         peer = ("192.0.2.1", "1")
 
-    log.note_refused(Connection(), 400)  # type: ignore[arg-type]
+    log.note_refused(Connection(), 400, 23)  # type: ignore[arg-type]
     log.finish()
-    assert path.read_text().startswith("192.0.2.1 1 ")
+    (text,) = path.read_text().splitlines()
+    assert text.startswith("192.0.2.1 1 ")
+    assert " - 400 23 " in text
 
 
 NASTY = 'x" status: 200\r\n192.0.2.9 "\x00\x1b[2J\x85\u2028\\'

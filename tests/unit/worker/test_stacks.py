@@ -49,3 +49,30 @@ def test_what_is_too_long_is_left_out_and_counted() -> None:
     assert len(json.dumps(found[:-1])) <= 4000
     assert str(found[-1]["text"]).startswith("left out")
     assert sum(int(str(stack["count"])) for stack in found) >= 29
+
+
+def test_what_lies_below_the_fork_is_no_part_of_a_workers_stack() -> None:
+    code = """
+import sys
+from pathlib import Path
+import wsgisrv
+from wsgisrv.worker.stacks import stack_of
+
+root = Path(wsgisrv.__file__).parent
+
+def run(place, source, **names):
+    scope = dict(names)
+    exec(compile(source, str(root / place), "exec"), scope)
+    return scope
+
+source = "def boot():\\n    return stack_of(sys._getframe())"
+innermost = run("worker/boot.py", source, sys=sys, stack_of=stack_of)
+spawn = run("master/spawn.py", "def spawn():\\n    return boot()", boot=innermost["boot"])
+between = run("service/main.py", "def main():\\n    return spawn()", spawn=spawn["spawn"])
+print(run("master/supervisor.py", "def fork():\\n    return main()", main=between["main"])["fork"]())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    (line,) = done.stdout.splitlines()
+    assert line.endswith('/wsgisrv/worker/boot.py", line 2, in boot')
