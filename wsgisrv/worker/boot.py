@@ -74,8 +74,7 @@ def run_worker(context: WorkerContext, extension: Extension | None = None) -> in
         context.channel.send(Message(Kind.FAILED, {"exit_code": code, "reason": first_line(error)}))
         return code
     guard.stop()
-    context.channel.send(Message(Kind.READY, {"hub": hub_name}))
-    worker.serve()
+    worker.serve(hub_name)
     return 0
 
 

@@ -112,18 +112,23 @@ class Worker:
 
     # Life
 
-    def serve(self) -> None:
-        """Serves until the worker is drained. Runs in: main greenlet."""
+    def serve(self, hub_name: str) -> None:
+        """Serves until the worker is drained. Runs in: main greenlet.
+
+        Says READY once it can be told to drain and its hub is watched: whoever is told so may count on both.
+        """
         hub = self.hub
         signal.signal(signal.SIGTERM, self._on_term)
         fd = self._context.channel.fileno()
         self._channel_listener = hub.add(hub.READ, fd, self._on_message, _ignore, None)
+        self.slot.reals[Real.BEAT] = time.monotonic()  # the boot was no lag
         self._watchdog.start(describe, self._dump)
         self.clock.start()
         self.slot.words[Word.STATE] = State.READY
         self._show("ready")
         if self._backdoor is not None:
             self._backdoor.start()
+        self._context.channel.send(Message(Kind.READY, {"hub": hub_name}))
         for server in self._servers:
             for acceptor in server.acceptors:
                 acceptor.start()
