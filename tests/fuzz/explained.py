@@ -64,7 +64,7 @@ def _options(seen: Seen) -> list[str]:
 EXPLAINED = (
     Explained(
         "connect",
-        "CONNECT asks for a tunnel; both oracles take what follows as its bytes, the app decides here",
+        "CONNECT asks for a tunnel; both oracles take what follows as its bytes, we close behind it",
         lambda _oracle, seen: seen.method == "CONNECT",
         kinds=frozenset({"body", "keeps"}),
         ends=True,

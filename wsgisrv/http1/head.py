@@ -98,6 +98,10 @@ def parse_head(
         fields["HTTP_HOST"] = authority  # RFC 9112 3.2.2: Host is ignored
     connection = fields.get("HTTP_CONNECTION")
     head.keep_alive = bool(minor) if connection is None else _keeps_alive(connection, minor)
+    if method == "CONNECT":
+        # RFC 9110 9.3.6: a proxy in front takes a 2xx for a tunnel and passes on unseen what follows,
+        # whatever the app meant by it.
+        head.keep_alive = False
     head.length = 0
     if "CONTENT_LENGTH" in fields or "HTTP_TRANSFER_ENCODING" in fields:
         head.length = _body_length(fields, minor, limits)

@@ -7,7 +7,8 @@ kernel gave two workers 61 and 3 of 64 connections that were made one after anot
 
 Facts about accept(2): errors of the network are reported by it as if they were its own (man page, "Error
 handling"), and mean that this one connection is lost; being out of descriptors or memory is ours and
-passes, but leaves the listener readable, so the loop must step back or it would spin.
+passes, but leaves the listener readable, so the loop must step back or it would spin. The kernel looks for a
+free descriptor before it looks whether anybody waits.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class Acceptor:
         self._listener.close()
 
     def _accept_some(self, _fd: int) -> None:
-        for _ in range(ACCEPTS_AT_ONCE):
+        for taken in range(ACCEPTS_AT_ONCE):
             if self._steps_aside():
                 return
             if not self._worker.has_room():
@@ -117,6 +118,8 @@ class Acceptor:
             except ConnectionError:
                 continue
             except OSError as error:
+                if taken:
+                    return  # maybe nobody waits behind those; whoever does wakes the hub at once
                 if self._worker.may_accept_after(error):
                     self._step_back(error)
                 else:

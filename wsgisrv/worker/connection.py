@@ -332,6 +332,7 @@ class Connection(Stream):
         """Whether the client has said that it sends no more (RFC 9112 9.6), and has sent no more."""
         return (
             not head.keep_alive
+            and head.method != "CONNECT"
             and self.body_is_complete
             and self._reader.is_idle
             and self.upgraded is None

@@ -14,6 +14,9 @@ import pytest
 from wsgisrv.worker.acceptor import STEP_BACK_SECONDS, Acceptor
 
 
+A_CLIENT = 0
+
+
 class Listener:
     """A listener whose accept(2) does what the test says, then finds nobody waiting."""
 
@@ -26,6 +29,8 @@ class Listener:
     def _accept(self) -> tuple[int, Any]:
         self.calls += 1
         number = self.errors.pop(0) if self.errors else errno.EAGAIN
+        if number == A_CLIENT:
+            return socket.socket().detach(), ("127.0.0.1", 1)
         raise OSError(number, os.strerror(number))
 
     def fileno(self) -> int:
@@ -65,7 +70,11 @@ class Server:
     def __init__(self) -> None:
         self.hub = Hub()
         self.tls = None
+        self.proxies: list[str] = []
         self.error_stream = io.StringIO()
+
+    def adopt(self, sock: Any, _peer: object, _environ: object) -> None:
+        sock.close()
 
     def is_crowded(self) -> bool:
         return False
@@ -120,3 +129,19 @@ def test_a_connection_that_is_lost_is_not_the_listener_s_fault(
     assert hub.watched is not None
     assert not hub.later
     assert not caplog.records
+
+
+@pytest.mark.parametrize("name", ["EMFILE", "ENFILE", "ENOMEM", "ENOBUFS"])
+def test_the_last_client_that_there_was_room_for_is_no_trouble_if_nobody_waits_behind_it(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    number = getattr(errno, name)
+    hub, listener = accepting(A_CLIENT, number, number)
+    wake(hub)
+    assert hub.watched is not None
+    assert not hub.later
+    assert not caplog.records
+    wake(hub)
+    assert listener.calls == 3
+    assert hub.watched is None, "somebody waits"
+    assert len(caplog.records) == 1
