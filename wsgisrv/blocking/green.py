@@ -57,7 +57,7 @@ def resume(hub: Any, waiter: Any, *value: Any) -> None:
         waiter.switch(*value)
     except hub.SYSTEM_EXCEPTIONS:
         raise
-    except BaseException:
+    except BaseException:  # noqa: BLE001 -- whatever the greenlet died of, as the hub has it
         hub.squelch_generic_exception(sys.exc_info())
 
 
