@@ -84,11 +84,13 @@ class HelperContext:
         queue: where it offers itself to the workers of its generation; shared with the other helpers.
         channel: the helper's end; the master only speaks.
         place: the helper's own on the board.
+        looks_here: whether workers look for modules in the working directory, too, last of all.
     """
 
     queue: socket.socket
     channel: Channel
     place: HelperPlace
+    looks_here: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -254,6 +254,9 @@ class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
         where = f"{self._file_with(section, key or '')}: [{section}]"
         if isinstance(error, configparser.InterpolationMissingOptionError):
             return LocatedError(f"{where} {error.option}: no value for %({error.reference})s")
+        if isinstance(error, configparser.InterpolationSyntaxError):
+            # Its own text quotes the value, which may be a database's URL with a password.
+            return LocatedError(f"{where} {error.option}: a % in a value is written %%")
         if isinstance(error, configparser.Error):
             return LocatedError(f"{where} {first_line(error)}")
         if isinstance(error, ConfigError):

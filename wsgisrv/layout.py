@@ -71,6 +71,12 @@ class Layout:
     settings: Settings
     groups: tuple[WorkerGroup, ...]
 
+    @property
+    def looks_here(self) -> bool:
+        """Whether an app has no paste file, so that its modules may be in the working directory."""
+        servers = (server.settings for group in self.groups for server in group.servers)
+        return any(settings.app or settings.factory for settings in servers)
+
     @classmethod
     def single(cls, settings: Settings) -> Layout:
         """Returns the layout of a service with one server."""

@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from tests.support.control import answer_of, kill_master, operated, wait_status, wsgisrv
 from tests.support.http import DEADLINE, Client
-from tests.support.server import Server, group_of, serve
+from tests.support.server import Server, group_of, run, serve
 
 APP = "tests.apps.processes:any"
 
@@ -261,6 +262,28 @@ def test_without_cpu_workers_a_job_says_which_option_is_missing() -> None:
             "NoHelpersError",
             "the service has no processes for this: set cpu_workers above 0",
         ]
+
+
+def test_an_app_of_the_working_directory_has_its_jobs_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop.py").write_text(
+        "from wsgisrv.blocking import in_process\n"
+        "def double(number): return 2 * number\n"
+        "def app(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    return [b'%d' % in_process(double, 21)]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        fd, address = listener.fileno(), listener.getsockname()
+        options = ["--bind", f"fd://{fd}", "--workers", "1", "--cpu-workers", "1"]
+        command = ["serve", "--app", "shop:app", *options]
+        # As an installed command: python -m would look in the directory by itself.
+        with run(command, pass_fds=[fd], address=address, module=("-P", "-m", "wsgisrv")) as server:
+            server.wait_ready()
+            with server.connect() as client:
+                assert client.get("/").body == b"42"
 
 
 def test_status_has_a_line_for_each_helper(tmp_path: Path, fifo: str) -> None:

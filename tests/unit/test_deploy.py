@@ -109,6 +109,13 @@ def test_a_factorys_own_complaint_is_told_with_file_and_section(tmp_path: Path) 
     assert str(caught.value) == f"{tmp_path}/api-paste.ini: [app:main] the key colour is missing"
 
 
+def test_a_percent_sign_alone_is_told_without_the_value_that_has_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as failed:
+        answer(tmp_path, APP + "database = mysql+wsgisrv://service:p%40ssword@db/shelf\n")
+    place = f"{tmp_path}/api-paste.ini: [app:main]"
+    assert str(failed.value) == f"{place} database: a % in a value is written %%"
+
+
 def test_an_error_in_an_included_file_names_that_file(tmp_path: Path) -> None:
     (tmp_path / "other.ini").write_text("[app:main]\npaste.app_factory = nosuch:factory\n")
     with pytest.raises(

@@ -45,6 +45,22 @@ def wait_ready(fd: int, *, for_writing: bool) -> None:
     _trampoline()(fd, read=not for_writing, write=for_writing)
 
 
+def resume(hub: Any, waiter: Any, *value: Any) -> None:
+    """Switches to a greenlet that waits, from a listener of the hub's that serves others, too.
+
+    A greenlet that dies of an error raises it here, and the hub would take the listener away for it. So it is
+    said as the hub says it of a timer's.
+
+    Runs in: hub.
+    """
+    try:
+        waiter.switch(*value)
+    except hub.SYSTEM_EXCEPTIONS:
+        raise
+    except BaseException:  # noqa: BLE001 -- whatever the greenlet died of, as the hub has it
+        hub.squelch_generic_exception(sys.exc_info())
+
+
 def bounded(seconds: float, error: type[BaseException]) -> contextlib.AbstractContextManager[Any]:
     """Throws ``error`` into the greenlet when the block takes longer."""
     from eventlet import Timeout

@@ -24,6 +24,7 @@ import pickle
 import select
 import signal
 import socket
+import sys
 import time
 import traceback
 from typing import Any
@@ -58,6 +59,8 @@ def run_helper(context: HelperContext) -> int:
         signal.SIGTERM, signal.SIG_IGN
     )  # for the whole group: workers still need the helpers
     os.nice(NICENESS)
+    if context.looks_here and (directory := os.getcwd()) not in sys.path:
+        sys.path.append(directory)  # as the workers have it (wsgisrv.deploy)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write(_OOM_SCORE)
     _Helper(context).serve()

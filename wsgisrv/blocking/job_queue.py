@@ -23,6 +23,7 @@ from eventlet import greenio, patcher, timeout
 
 from wsgisrv.blocking import wire
 from wsgisrv.blocking.errors import HelperDiedError, JobTimeoutError, NoHelpersError
+from wsgisrv.blocking.green import resume
 from wsgisrv.busy import BusyError
 from wsgisrv.scoreboard import Real, Scoreboard, State, Word
 
@@ -161,7 +162,7 @@ class JobQueue:
             return
         first = self._waiting.popleft()
         self._waiting_changed()
-        first.switch(fd)
+        resume(self._hub, first, fd)
 
     # The job
 

@@ -31,6 +31,7 @@ import greenlet
 from eventlet import patcher
 from eventlet.green import threading as green_threading
 
+from wsgisrv.blocking.green import resume
 from wsgisrv.busy import BusyError
 
 _LOG = logging.getLogger("wsgisrv.blocking")
@@ -225,7 +226,7 @@ class ThreadPool:
             if call.caller is not None:
                 caller, call.caller = call.caller, None
                 del call
-                caller.switch()
+                resume(self._hub, caller)
 
     # Runs in: native thread
 

@@ -21,10 +21,10 @@ import time
 from collections.abc import Callable, Collection, Iterator
 
 from wsgisrv.channel import Channel, Message
-from wsgisrv.config import Settings
 from wsgisrv.context import HelperContext
 from wsgisrv.control import Fields
 from wsgisrv.helper_board import HelperBoard, HelperPlace, HelperReal, HelperState, HelperWord
+from wsgisrv.layout import Layout
 from wsgisrv.master.backoff import FIRST_DELAY, LONG_ENOUGH, LONGEST_DELAY
 from wsgisrv.master.reap import Status, exited, in_words
 from wsgisrv.master.spawn import CloseMasters, spawn_process
@@ -67,12 +67,14 @@ class _Generation:
 
     Args:
         wanted: how many helpers there should be.
+        looks_here: whether they look for modules in the working directory, as the workers do.
         theirs: the end of the queue that helpers hold.
         workers: the one that workers do.
         not_before: the next may be spawned then; later and later while helpers die early.
     """
 
     wanted: int
+    looks_here: bool
     theirs: socket.socket
     workers: socket.socket
     not_before: float = 0.0
@@ -98,21 +100,21 @@ class CpuHelpers:
         self._free_places = list(range(PLACES - 1, -1, -1))
         self._last_id = 0
 
-    def queue_for(self, generation: int, settings: Settings) -> socket.socket | None:
+    def queue_for(self, generation: int, layout: Layout) -> socket.socket | None:
         """Returns a worker's end of the queue, a descriptor of its own; None when there are no helpers.
 
         Raises:
             OSError: when no file descriptor is left.
         """
-        if not settings.cpu_workers:
+        wanted = layout.settings.cpu_workers
+        if not wanted:
             return None
         found = self._generations.get(generation)
         if found is None:
             theirs, workers = socket.socketpair()
             workers.setblocking(False)
-            found = self._generations[generation] = _Generation(
-                settings.cpu_workers, theirs, workers
-            )
+            found = _Generation(wanted, layout.looks_here, theirs, workers)
+            self._generations[generation] = found
         return found.workers.dup()
 
     # The loop's parts
@@ -146,12 +148,12 @@ class CpuHelpers:
         if not self._free_places or now < found.not_before:
             return
         try:
-            self._fork(generation, found.theirs, now)
+            self._fork(generation, found, now)
         except OSError as error:
             found.not_before = now + FIRST_DELAY
             _LOG.error("a helper cannot be forked: %s", error.strerror)
 
-    def _fork(self, generation: int, queue: socket.socket, now: float) -> None:
+    def _fork(self, generation: int, found: _Generation, now: float) -> None:
         if self._board is None:
             self._board = HelperBoard(PLACES)
         ours, theirs = Channel.pair()
@@ -159,7 +161,9 @@ class CpuHelpers:
         place = self._board[index]
         place.clear()
         helper_id = self._last_id + 1
-        context = HelperContext(queue=queue, channel=theirs, place=place)
+        context = HelperContext(
+            queue=found.theirs, channel=theirs, place=place, looks_here=found.looks_here
+        )
         try:
             pid = self._spawn(
                 lambda: _run(context),

@@ -462,7 +462,7 @@ class Supervisor:
 
     def _fork(self, wanted: events.Spawn) -> None:
         version = self._versions[wanted.version]
-        jobs = self._helpers.queue_for(wanted.generation, version.layout.settings)
+        jobs = self._helpers.queue_for(wanted.generation, version.layout)
         self._workers.fork(
             wanted, version, self._versions.listeners[wanted.version], jobs,
             self._surroundings.log_file, self._surroundings.proc_name,

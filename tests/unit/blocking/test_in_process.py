@@ -70,6 +70,42 @@ print(in_process(threading.get_native_id) != threading.get_native_id())
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
+def test_a_greenlet_that_dies_of_its_jobs_error_leaves_the_queue_to_the_others() -> None:
+    program = """
+import warnings; warnings.simplefilter("ignore")
+import eventlet; eventlet.monkey_patch()
+import contextlib, io, pickle
+from eventlet import patcher
+from wsgisrv.blocking import in_process, wire
+from wsgisrv.blocking.job_queue import JobPlace, JobQueue
+from wsgisrv.blocking.processes import install_processes
+from wsgisrv.scoreboard import Scoreboard
+helpers, workers = patcher.original("socket").socketpair()
+workers.setblocking(False)
+place = JobPlace(workers, Scoreboard(1), slot=0, generation=1, helpers=1, most_waiting=9, seconds=0.0)
+install_processes(JobQueue(eventlet.hubs.get_hub(), place))
+dying = eventlet.spawn(in_process, len, 7)
+waiting = eventlet.spawn(in_process, len, "seven")
+eventlet.sleep(0)
+with contextlib.redirect_stderr(io.StringIO()) as said:
+    tickets = []
+    for kind, found in ((wire.Kind.FAILED, (LookupError("none"), "")), (wire.Kind.DONE, 5)):
+        # Answered in advance: so the greenlet reads it all without a switch.
+        ticket = wire.offer_ticket(helpers)
+        wire.send(ticket, wire.Kind.STARTED)
+        wire.send(ticket, kind, 0.0, pickle.dumps(found))
+        tickets.append(ticket)
+    with eventlet.Timeout(10):
+        print(waiting.wait(), dying.dead)
+assert "LookupError: none" in said.getvalue() and "descriptor" not in said.getvalue(), said.getvalue()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("5 True\n", "")
+
+
 def test_a_ticket_is_taken_by_one_worker_and_void_once_it_is_thrown_away() -> None:
     helpers, workers = socket.socketpair()
     with helpers, workers:

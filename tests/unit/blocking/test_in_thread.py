@@ -60,6 +60,20 @@ except LookupError as error:
 else:
     raise AssertionError
 """,
+    "a greenlet that dies of its call's exception leaves the pool to the others": """
+import contextlib, io
+def fails():
+    raise LookupError("no such thing")
+with contextlib.redirect_stderr(io.StringIO()) as said:
+    dying = [eventlet.spawn(in_thread, fails) for _ in range(3)]
+    waiting = [eventlet.spawn(in_thread, pow, number, 2) for number in range(3)]
+    with eventlet.Timeout(10):
+        assert [one.wait() for one in waiting] == [0, 1, 4]
+        assert in_thread(name).startswith("blocking-")
+assert all(one.dead for one in dying)
+assert said.getvalue().count("LookupError: no such thing") == 3
+assert "descriptor" not in said.getvalue(), said.getvalue()
+""",
     "many greenlets share few threads and each gets its own result": """
 pool = eventlet.GreenPool(200)
 found = list(pool.imap(lambda number: in_thread(pow, number, 2), range(2000)))

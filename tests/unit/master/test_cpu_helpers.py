@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from wsgisrv.config import Settings
+from wsgisrv.layout import Layout
 from wsgisrv.master.cpu_helpers import CpuHelpers
 
-TWO = Settings(cpu_workers=2)
+TWO = Layout.single(Settings(cpu_workers=2))
 
 
 class Children:
@@ -62,7 +63,7 @@ def begin(helpers: CpuHelpers, generation: int) -> socket.socket:
 
 
 def test_a_service_without_helpers_has_no_queue(helpers: CpuHelpers) -> None:
-    assert helpers.queue_for(1, Settings()) is None
+    assert helpers.queue_for(1, Layout.single(Settings())) is None
     helpers.tick({1}, 0.0)
     assert helpers.status(0.0) == []
 
