@@ -1,9 +1,9 @@
 """What filters cost: ``tools/bench filters``, in one process and without a server.
 
 Each round calls every stack once, one after the other, so that whatever else the machine does meets all of
-them alike; what the bare app takes is taken off, round by round. Time is the process's own, since nothing here
-waits: by the clock, on a machine that others kept busy, the same stack took five times as long. The best round
-is shown beside the median: others add to that, too, by what they take of the caches, and never take off.
+them alike; what the bare app takes is taken off, round by round. Time is the process's own, for nothing here
+waits: by the clock, on a machine that others kept busy, the same stack took five times as long. The best
+round is shown beside the median: others use the caches, too, which adds to a time and never takes off.
 """
 
 from __future__ import annotations
