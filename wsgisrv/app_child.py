@@ -24,6 +24,8 @@ from wsgisrv.master.reap import in_words
 from wsgisrv.master.spawn import spawn_process
 
 _CHUNK_BYTES = 65536
+_write = os.write
+"""As it is before the patching: eventlet's tries a pipe whose other end is closed again, for ever."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,8 +104,10 @@ def _answer(settings: Settings, question: Callable[[LoadedApp], Any], writer: in
         answer = {"exit_code": BootError.exit_code, "reason": first_line(error)}
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()  # whoever has the answer kills this process
-    with os.fdopen(writer, "wb") as file:
-        file.write(json.dumps(answer).encode())
+    data = json.dumps(answer).encode()
+    with contextlib.suppress(BrokenPipeError):  # whoever asked was killed
+        while data:
+            data = data[_write(writer, data) :]
     return 0
 
 

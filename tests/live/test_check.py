@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -11,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.configured import wait_until
 from tests.support.control import wsgisrv
+from tests.support.http import DEADLINE
 from tests.support.server import ROOT, run
 
 PASTE = "[app:main]\npaste.app_factory = tests.apps.{}:factory\napp = hello\n"
@@ -202,3 +208,30 @@ def test_imports_name_a_driver_only_where_it_would_block(ini: str, tmp_path: Pat
 def test_imports_of_an_app_that_blocks_nothing_are_none(ini: str) -> None:
     done = wsgisrv("check", ini, "--bind", "127.0.0.1:0", "--imports")
     assert "imports: nothing that is known to block" in done.stdout.splitlines()
+
+
+def test_the_process_that_loads_the_app_does_not_outlive_a_check_that_is_killed(
+    tmp_path: Path,
+) -> None:
+    note, go = tmp_path / "pid", tmp_path / "go"
+    (tmp_path / "slowly.py").write_text(
+        "import os, pathlib, time\n"
+        f"pathlib.Path({str(note)!r}).write_text(str(os.getpid()) + chr(10))\n"
+        f"while not os.path.exists({str(go)!r}):\n    time.sleep(0.01)\n"
+        "def application(environ, start_response): ...\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wsgisrv", "check", "--app", "slowly:application", "--bind", "127.0.0.1:0"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    wait_until(lambda: note.exists() and note.read_text().endswith("\n"), "the app's module")
+    child = os.pidfd_open(int(note.read_text()))
+    try:
+        process.kill()
+        process.wait()
+        go.touch()
+        assert select.select([child], [], [], DEADLINE)[0], "it goes on"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(child, signal.SIGKILL)
+        os.close(child)

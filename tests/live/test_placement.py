@@ -179,7 +179,7 @@ def test_two_workers_serve_what_was_made_before_they_start(tmp_path: Path) -> No
     conf = f"--config-file={tmp_path}/placement.conf"
     subprocess.run(
         [sys.executable, "-c", "from placement.cmd.manage import main; main()", conf, "db", "sync"],
-        capture_output=True, timeout=DEADLINE, check=True,
+        capture_output=True, timeout=DEADLINE * 4, check=True,
     )  # fmt: skip
     provider = str(uuid.uuid4())
     with placed(tmp_path, workers=2) as server:

@@ -380,6 +380,10 @@ def test_more_workers_together_than_one_master_has_are_refused(tmp_path: Path) -
         assert service.server.lines == [f"wsgisrv: {line}"]
     done = wsgisrv("check", "--config-file", str(service.conf))
     assert (done.returncode, f"wrong: {line}" in done.stdout) == (78, True)
+
+
+def test_a_reload_to_more_workers_together_names_file_section_and_key(tmp_path: Path) -> None:
+    public, admin = ports(2)
     with configured(tmp_path, sections(tmp_path, public, admin)) as service:
         service.server.wait_ready()
         service.write(sections(tmp_path, public, admin, wsgisrv_admin={"workers": 256}))
