@@ -249,8 +249,10 @@ def _head(seen: Seen, width: int, bars: str) -> list[Line]:
     state = "reloading" if now["reload"] != "none" else now["state"]
     first = (
         f"wsgisrv {now['version']}  {state}  up {duration(now['uptime'])}  master {now['pid']}"
-        f"  generation {now['generation']}  {' '.join(now['addresses'])}"
+        f"  gen {now['generation']}  {' '.join(now['addresses'])}"
     )
+    if len(first) >= width:
+        first = f"{first[: max(width - 4, 0)]}..."  # half an address would be another one
     running = sum(worker["in_flight"] for worker in now["workers"])
     waiting = sum(worker["waiting"] for worker in now["workers"])
     load = (

@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.control import answer_of, operated, wait_status, wsgisrv
+from tests.support.control import operated, wait_status, wsgisrv
+from tests.support.http import DEADLINE
+from wsgisrv.control_client import ask
+from wsgisrv.report import dump_text
+
+
+def dump_of(path: str) -> Any:
+    """Asks for a dump without a process of its own, whose start may outlast what is looked for."""
+    return ask(path, {"command": "dump"}, seconds=DEADLINE)
 
 
 def stacks_of(worker: dict[str, Any], function: str) -> list[dict[str, Any]]:
@@ -25,21 +33,24 @@ def test_equal_stacks_stand_together_with_their_requests_and_nobody_is_stopped(
         with contextlib.ExitStack() as stack:
             clients = [stack.enter_context(server.connect()) for _ in range(3)]
             for number, client in enumerate(clients):
-                client.send(f"GET /{number}?3 HTTP/1.1\r\nHost: test\r\n\r\n".encode())
+                client.send(f"GET /{number}?5 HTTP/1.1\r\nHost: test\r\n\r\n".encode())
             wait_status(path, lambda found: found["workers"][0]["in_flight"] == 3)
-            (worker,) = answer_of(path, "dump")["workers"]
-            text = wsgisrv("dump", "--control-socket", path).stdout
+            answer = dump_of(path)
             assert [client.response().status for client in clients] == [200] * 3
+        (worker,) = answer["workers"]
+        text = dump_text(answer)
         assert worker["answered_by"] == "hub"
         (found,) = stacks_of(worker, "slow")
         assert (found["kind"], found["count"]) == ("greenlet", 3)
         for number, request in enumerate(found["requests"]):
             assert re.fullmatch(
-                rf"GET /{number}\?3 HTTP/1\.1 \(\d\.\d\d s old\): sleeps 3 s", request
+                rf"GET /{number}\?5 HTTP/1\.1 \(\d\.\d\d s old\): sleeps 5 s", request
             )
         assert f"worker 1 (pid {worker['pid']})\n" in text
-        assert "3 greenlets:\n  GET /0?3 HTTP/1.1 (" in text
+        assert "3 greenlets:\n  GET /0?5 HTTP/1.1 (" in text
         assert "File " in text
+        done = wsgisrv("dump", "--control-socket", path).stdout
+        assert done.startswith(f"worker 1 (pid {worker['pid']})\n  pool: 0 of ")
         assert "/wsgisrv/master/" not in text  # from before the fork
 
 
@@ -50,7 +61,7 @@ def test_a_native_thread_is_shown_as_well(tmp_path: Path) -> None:
     ):
         client.send(b"GET /?3 HTTP/1.1\r\nHost: test\r\n\r\n")
         wait_status(path, lambda found: found["workers"][0]["in_flight"])
-        (worker,) = answer_of(path, "dump")["workers"]
+        (worker,) = dump_of(path)["workers"]
         (thread,) = stacks_of(worker, "waits_in_c")
         assert (thread["kind"], thread["count"]) == ("thread", 1)
         (waiting,) = stacks_of(worker, "waits_in_a_thread")
@@ -72,7 +83,7 @@ def test_a_worker_whose_hub_is_blocked_answers_too_and_is_not_stopped(
     ):
         client.send(b"GET /?6 HTTP/1.1\r\nHost: test\r\n\r\n")
         wait_status(path, lambda found: any(w["oldest_request"] for w in found["workers"]))
-        done = answer_of(path, "dump")
+        done = dump_of(path)
         by_how = {worker["answered_by"]: worker for worker in done["workers"]}
         assert set(by_how) == {"hub", way}
         (stack,) = stacks_of(by_how[way], app)
@@ -83,6 +94,6 @@ def test_a_worker_whose_hub_is_blocked_answers_too_and_is_not_stopped(
 
 def test_a_greenlet_that_the_app_has_begun_while_it_was_loaded_is_shown(tmp_path: Path) -> None:
     with operated("tests.apps.background:hello", tmp_path, workers=1) as (_, path):
-        (worker,) = answer_of(path, "dump")["workers"]
+        (worker,) = dump_of(path)["workers"]
         (stack,) = stacks_of(worker, "works_in_the_background")
         assert (stack["kind"], stack["count"]) == ("greenlet", 1)

@@ -64,3 +64,11 @@ def test_workers_are_sorted_by_the_key() -> None:
 
 def test_nothing_but_printable_characters_reaches_the_terminal() -> None:
     assert printable("a\x1b[2Jb\x9bc\né") == "a?[2Jb?c?é"
+
+
+def test_an_address_is_there_as_a_whole_or_seen_to_be_cut() -> None:
+    address = "http://127.0.0.1:33157"
+    seen = Seen(status(1, uptime=12.0, pid=33000, addresses=[address]))
+    assert screen(seen, 80, 24, "i")[0][0].endswith(f"  gen 12  {address}")
+    line = screen(seen, 70, 24, "i")[0][0]
+    assert (len(line), line[-3:]) == (69, "...")
