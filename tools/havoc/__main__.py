@@ -93,7 +93,7 @@ def suffer(service: Service, blows: list[plan.Blow], seed: int) -> list[str]:
         f" {len(clients.failures)} cut, {len(clients.retried)} sent again, {len(raced)} of them after a"
         " worker that nobody killed had closed"
     )
-    wrong += verdict.of_clients(clients, inflicter)
+    wrong += verdict.of_clients(clients, inflicter, service.log.read_text("utf-8", "replace"))
     wrong += verdict.of_processes(service, before)
     wrong += verdict.of_the_end(service)
     return wrong

@@ -1,7 +1,9 @@
 """Does what the plan says, at its time, and notes whose requests it has cut.
 
-A worker is stopped before it is killed, so that the connections which it holds at its death are known for
-sure: those clients may fail, and nobody else.
+A worker is stopped before it is killed, so that the connections which it holds at its death are known: those
+clients may fail. Nothing lets it go on in between. SIGABRT alone leaves it a moment: one thread writes the
+stacks, the others run meanwhile and accept, so what the death of a struck worker has cut, by the log, may
+fail as well; nobody else.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ class Inflicter:
     def __init__(self, service: Service) -> None:
         self._service = service
         self.cut_ports: set[int] = set()  # of clients whose worker we have killed
+        self.struck: set[int] = set()  # pids of those workers
+        self._strikes = threading.Lock()  # held while a worker must stay stopped
         self.kills = 0
         self._has_upgraded = False
         self.complaints: list[str] = []
@@ -104,17 +108,18 @@ class Inflicter:
         if blow.kind == "stop-worker":
             self._stop_for_a_moment(pid, blow.share)
             return
-        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+        with self._strikes, contextlib.suppress(ProcessLookupError, FileNotFoundError):
             if blow.kind != "TERM":  # on which it drains
                 os.kill(pid, signal.SIGSTOP)
                 self.cut_ports |= self._service.client_ports(pid)
+                self.struck.add(pid)
                 self.kills += 1
             os.kill(pid, signal.Signals[f"SIG{blow.kind}"])
             os.kill(pid, signal.SIGCONT)
 
     def _stop_for_a_moment(self, pid: int, share: float) -> None:
         def go_on() -> None:
-            with contextlib.suppress(ProcessLookupError):
+            with self._strikes, contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 
         with contextlib.suppress(ProcessLookupError):

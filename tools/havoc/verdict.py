@@ -5,6 +5,7 @@ that failed was on a worker that was killed.
 from __future__ import annotations
 
 import http.client
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -15,10 +16,14 @@ from havoc.service import Service, fds_of
 _BAD_LINES = ("Traceback", "CRITICAL", "unexpected error")
 
 
-def of_clients(clients: Clients, inflicter: Inflicter) -> Iterator[str]:
+_CUT = re.compile(r" worker \d+ (?:of \S+ )?\(pid (\d+)\): cut (?:\S+: )?GET (\S+) HTTP/")
+
+
+def of_clients(clients: Clients, inflicter: Inflicter, log: str) -> Iterator[str]:
     """Yields each failure that nothing explains."""
+    cut = {found[2] for found in _CUT.finditer(log) if int(found[1]) in inflicter.struck}
     for failure in clients.failures:
-        if failure.port not in inflicter.cut_ports:
+        if failure.port not in inflicter.cut_ports and failure.target not in cut:
             yield f"unexplained: {failure}"
     if not clients.answered:
         yield "no request was answered at all"
