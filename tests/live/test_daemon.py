@@ -247,7 +247,8 @@ def test_a_full_disk_for_the_logs_never_stops_serving(tmp_path: Path) -> None:
 
 def test_usr1_and_logs_reopen_let_a_rotated_log_go_in_master_and_workers(tmp_path: Path) -> None:
     with daemon(tmp_path) as service:
-        client = service.connect()
+        with service.connect():
+            pass  # the port stands in the log that will be renamed
         for by_command in (False, True):
             old = service.log_file.rename(tmp_path / f"old.{by_command}")
             if by_command:
@@ -258,7 +259,7 @@ def test_usr1_and_logs_reopen_let_a_rotated_log_go_in_master_and_workers(tmp_pat
             (worker,) = answer_of(service.control, "status")["workers"]
             for pid in (service.pid, worker["pid"]):
                 wait_no_fd(pid, old)
-        with client:
+        with service.connect() as client:
             client.get("/seen")
         service.wait_log('"GET /seen HTTP/1.1" status: 200')
 
@@ -301,7 +302,8 @@ def test_master_and_workers_become_the_user_and_keep_what_was_opened() -> None:
         log = home / "access.log"
         within = readable_by_all()
         with daemon(home, within=within, user="nobody", access_log=log) as service:
-            client = service.connect()
+            with service.connect():
+                pass  # the port stands in the log that will be renamed
             (worker,) = answer_of(service.control, "status")["workers"]
             for pid in (service.pid, worker["pid"]):
                 assert ids_of(pid) == ({nobody.pw_uid}, {nobody.pw_gid})
@@ -311,7 +313,7 @@ def test_master_and_workers_become_the_user_and_keep_what_was_opened() -> None:
             service.signal(signal.SIGUSR1)
             service.wait_log("log files reopened")
             assert old.exists()
-            with client:
+            with service.connect() as client:
                 assert client.get().status == 200
             service.stop()
         assert not service.pid_file.exists()

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,7 +127,9 @@ def test_a_second_signal_to_stop_ends_shutdown_delay_and_everything_else(
 
 def test_a_reload_or_a_worker_that_is_taken_away_neither_waits_nor_fails_readiness() -> None:
     with (
-        serve(HELLO, workers=2, shutdown_delay=LONG, log_level="debug") as server,
+        serve(
+            HELLO, workers=2, shutdown_delay=LONG, header_timeout=LONG, log_level="debug"
+        ) as server,
         server.connect() as client,
     ):
         old = server.wait_ready()
@@ -152,7 +155,8 @@ def test_a_reload_or_a_worker_that_is_taken_away_neither_waits_nor_fails_readine
 
 
 def test_a_request_whose_first_bytes_have_come_is_answered_and_told_to_close() -> None:
-    with serve(HELLO, workers=1, log_level="debug") as server, server.connect() as client:
+    options: dict[str, Any] = {"workers": 1, "header_timeout": LONG, "log_level": "debug"}
+    with serve(HELLO, **options) as server, server.connect() as client:
         assert client.get().status == 200
         client.send(b"G")
         server.signal(signal.SIGTERM)
@@ -240,7 +244,7 @@ def test_a_new_connection_is_refused_at_once_while_the_last_requests_finish(
 
 
 def test_a_service_whose_master_was_killed_is_not_ready_any_more() -> None:
-    with serve(HELLO, workers=1) as server, server.connect() as client:
+    with serve(HELLO, workers=1, header_timeout=LONG) as server, server.connect() as client:
         client.send(b"GET /readyz HTTP/1.1\r\n")
         server.signal(signal.SIGKILL)
         server.wait_line("the master is gone; draining")

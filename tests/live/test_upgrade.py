@@ -344,13 +344,21 @@ def test_the_death_of_a_master_in_the_foreground_ends_the_one_that_boots(tmp_pat
 def test_a_command_that_comes_while_masters_change_is_carried_out_by_the_new_one(
     tmp_path: Path,
 ) -> None:
-    with daemon(tmp_path) as service, connected(service.control) as waiting:
-        answer_of(service.control, "status")  # the connection before this one was accepted, too
-        new = upgraded(service)
-        answer = line_of(waiting)
-        assert (answer["ok"], answer["again"]) == (False, True)
-        assert at_end(waiting)
-        assert answer_of(service.control, "status")["pid"] == new
+    control = str(tmp_path / "control.sock")
+    with waiting(tmp_path) as server:
+        server.wait_ready()
+        (tmp_path / "flag").touch()
+        server.signal(signal.SIGUSR2)
+        new = int(server.wait_line(r"upgrade: the new master is pid (\d+)")[1])
+        # The time that a client has for its request is short: the new worker boots by now.
+        wait_text(Path(f"/proc/{new}/task/{new}/children"), r"\d")
+        with connected(control) as silent:
+            wait_status(control, lambda _: True)  # the connection before this one was accepted, too
+            (tmp_path / "flag").unlink()
+            answer = line_of(silent)
+            assert (answer["ok"], answer["again"]) == (False, True)
+            assert at_end(silent)
+        assert answer_of(control, "status")["pid"] == new
 
 
 # The listen backlog

@@ -2,8 +2,8 @@
 
 A worker is stopped before it is killed, so that the connections which it holds at its death are known: those
 clients may fail. Nothing lets it go on in between. SIGABRT alone leaves it a moment: one thread writes the
-stacks, the others run meanwhile and accept, so what the log says that a struck worker's death has cut may fail,
-too; nobody else.
+stacks, the others run meanwhile and accept, so what the death of a struck worker has cut, by the log, may
+fail as well; nobody else.
 """
 
 from __future__ import annotations

@@ -115,7 +115,12 @@ class Service:
 
     def wait_calm(self) -> Fields:
         """Waits until as many workers serve as are wanted, nobody else is there, and no connection."""
-        return self.wait_status(_is_calm, "calm")
+        return self.wait_status(lambda found: _is_calm(found) and self._is_alone(found), "calm")
+
+    def _is_alone(self, found: Fields) -> bool:
+        """Whether no process is left of a master before, or of an upgrade."""
+        known = {found["pid"], self.process.pid, *(worker["pid"] for worker in found["workers"])}
+        return known.issuperset(self.pids())
 
     # Processes
 
@@ -191,7 +196,7 @@ def _is_calm(found: Fields) -> bool:
     states = [worker["state"] for worker in found["workers"]]
     is_all = len(states) == found["workers_wanted"] and set(states) == {"ready"}
     is_idle = not any(worker["connections"] for worker in found["workers"])
-    return is_all and is_idle and found["reload"] == "none"
+    return is_all and is_idle and found["reload"] == found["upgrade"] == "none"
 
 
 def _state_of(pid: int) -> str:
