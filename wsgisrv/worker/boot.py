@@ -32,7 +32,7 @@ from wsgisrv.context import WorkerContext
 from wsgisrv.errors import BootError, ConfigError, WsgisrvError, first_line
 from wsgisrv.extension import Extension
 from wsgisrv.logs import after_patch
-from wsgisrv.scoreboard import Real
+from wsgisrv.scoreboard import Real, State, Word
 from wsgisrv.worker import line_writer  # noqa: F401 -- it keeps the original threads, before the patching
 from wsgisrv.worker.hubs import choose_hub
 from wsgisrv.worker.orphan import OrphanGuard
@@ -74,6 +74,9 @@ def run_worker(context: WorkerContext, extension: Extension | None = None) -> in
         context.channel.send(Message(Kind.FAILED, {"exit_code": code, "reason": first_line(error)}))
         return code
     guard.stop()
+    # Its siblings see it before anybody is told, and leave it its share of who then comes.
+    slot.reals[Real.BEAT] = time.monotonic()
+    slot.words[Word.STATE] = State.READY
     context.channel.send(Message(Kind.READY, {"hub": hub_name}))
     worker.serve()
     return 0
