@@ -51,8 +51,8 @@ _FLUSH_SECONDS = 3.0
 """For the last spans, when the worker has nothing else to do."""
 NEW_TICKS = 8
 """For how long a worker looks for its siblings at each accept: they become ready within a moment of one
-another, which may be when all clients come back, and one that knew of none until its next tick took 40 to 64 of
-64 connections.
+another, which may be when all clients come back, and one that knew of none until its next tick took 40 to
+64 of 64 connections.
 """
 BLOCKED_SECONDS = 0.25
 """Lateness from which the hub counts as blocked where ``blocked_warning`` is off."""
@@ -97,7 +97,9 @@ class Worker:
         self._extended = extended
         self.rows = list(range(ROWS))  # of the scoreboard, those that no request has
         self.draining = Draining(context.scoreboard)
-        self._siblings: list[memoryview] = []  # as of the last tick, or the last accept while it is new
+        self._siblings: list[
+            memoryview
+        ] = []  # as of the last tick, or the last accept while it is new
         self._new_ticks = NEW_TICKS  # left of them
         self._states_due = 0.0
         self._servers = [
