@@ -206,6 +206,16 @@ def test_two_workers_share_connections_that_are_made_one_after_another() -> None
         assert min(shares.values()) >= 64 * 0.4, shares
 
 
+def test_two_workers_share_connections_that_come_as_soon_as_they_are_ready() -> None:
+    with serve("tests.apps.basic:pid", workers=2) as server, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(server.connect()) for _ in range(64)]
+        for client in clients:
+            client.send(REQUEST)
+        shares = Counter(client.response().body for client in clients)
+        assert min(shares.values()) >= 64 * 0.4, shares
+        assert len(shares) == 2, shares
+
+
 def wait_until_both_have_ticked(server: Server) -> None:
     """Waits until each of two workers has written its access log: by then they know of each other."""
     pids: set[bytes] = set()

@@ -12,17 +12,20 @@ import select
 import signal
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from wsgisrv import logs
 from wsgisrv.admin.asked import Asked
 from wsgisrv.admin.hosts import Hosts
 from wsgisrv.admin.recent import Recent
 from wsgisrv.admin.server import AdminServer, Pages
-from wsgisrv.admin.statsd import Statsd
 from wsgisrv.admin.view import View
 from wsgisrv.channel import ChannelClosedError, Kind
 from wsgisrv.context import AdminContext
 from wsgisrv.figures import read_figures
+
+if TYPE_CHECKING:
+    from wsgisrv.admin.statsd import Statsd
 
 _LOG = logging.getLogger("wsgisrv.admin")
 
@@ -48,9 +51,16 @@ def run_admin(context: AdminContext) -> int:
     for listener in context.listeners:
         server = AdminServer(listener, pages, Hosts(context.settings, listener.family))
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    statsd = Statsd(context.settings) if context.settings.statsd else None
-    _watch(context, recent, statsd, view)
+    _watch(context, recent, _statsd(context), view)
     return 0
+
+
+def _statsd(context: AdminContext) -> Statsd | None:
+    if not context.settings.statsd:
+        return None
+    from wsgisrv.admin.statsd import Statsd  # needs an extra, which nobody else has to install
+
+    return Statsd(context.settings)
 
 
 def _watch(context: AdminContext, recent: Recent, statsd: Statsd | None, view: View) -> None:

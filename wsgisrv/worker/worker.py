@@ -49,6 +49,11 @@ _LOG = logging.getLogger("wsgisrv.worker")
 
 _FLUSH_SECONDS = 3.0
 """For the last spans, when the worker has nothing else to do."""
+NEW_TICKS = 8
+"""For how long a worker looks for its siblings at each accept: they become ready within a moment of one
+another, which may be when all clients come back, and one that knew of none until its next tick took 40 to
+64 of 64 connections.
+"""
 BLOCKED_SECONDS = 0.25
 """Lateness from which the hub counts as blocked where ``blocked_warning`` is off."""
 
@@ -92,7 +97,9 @@ class Worker:
         self._extended = extended
         self.rows = list(range(ROWS))  # of the scoreboard, those that no request has
         self.draining = Draining(context.scoreboard)
-        self._siblings: list[memoryview] = []  # as of the last tick
+        # As of the last tick, or the last accept while it is new.
+        self._siblings: list[memoryview] = []
+        self._new_ticks = NEW_TICKS  # left of them
         self._states_due = 0.0
         self._servers = [
             WorkerServer(self, served, app)
@@ -253,6 +260,8 @@ class Worker:
 
     def is_crowded(self) -> bool:
         """Whether this worker holds well more connections than those siblings that can take one."""
+        if self._new_ticks:
+            self._siblings = self._find_siblings(time.monotonic())
         siblings = self._siblings
         if not siblings:
             return False
@@ -291,6 +300,7 @@ class Worker:
         slot.reals[Real.BEAT] = now
         slot.reals[Real.HUB_LAG] = lag
         self._siblings = self._find_siblings(now)
+        self._new_ticks = max(self._new_ticks - 1, 0)
         running = sum(server.requests.running() for server in self._servers)
         waiting = sum(server.requests.requests_waiting() for server in self._servers)
         self.counters.note_lag(lag, self._settings.blocked_warning or BLOCKED_SECONDS)
