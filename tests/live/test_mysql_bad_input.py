@@ -184,6 +184,53 @@ for wrong in (-1, float("nan"), float("inf")):
         assert name in str(raises(mysql.ProgrammingError, connect, **{name: wrong}))
 assert ask(connect(query_timeout=None, connect_timeout=0), "SELECT 1") == ((1,),)
 """,
+    "connects that were given up while they waited for a thread are not made": """
+from wsgisrv.blocking.threads import thread_figures
+silent = eventlet.listen(("127.0.0.1", 0))
+accepted = []
+def accept():
+    while True:
+        accepted.append(silent.accept())
+eventlet.spawn(accept)
+def begin(seconds):
+    place = dict(host="127.0.0.1", port=silent.getsockname()[1], connect_timeout=seconds)
+    return eventlet.spawn(raises, mysql.OperationalError, connect, **place)
+with eventlet.Timeout(20):
+    first = [begin(2) for _ in range(20)]  # one for each thread
+    while len(accepted) < 20:
+        eventlet.sleep(0.01)
+    second = [begin(0.1) for _ in range(10)]
+    assert all("connect_timeout of 0.1 s" in one.wait().args[1] for one in second)
+    while (figures := thread_figures()).calls < 30 or figures.running:
+        eventlet.sleep(0.01)
+assert len(accepted) == 20, len(accepted)
+""",
+    "a server that falls silent when it is asked to stop a statement": """
+from wsgisrv.blocking.mysql_kill import Killer
+proxy = Proxy(closes=False)
+args = {**ARGS, "host": "127.0.0.1", "port": proxy.port}
+proxy.left = 1_000_000
+connect(**args).close()
+spent = 1_000_000 - proxy.left
+victim, statement = connect(), "SELECT SLEEP(30), 'victim'"
+waiting = eventlet.spawn(raises, mysql.OperationalError, ask, victim, statement)
+def runs():
+    return [row for row in ask(connect(), "SHOW FULL PROCESSLIST") if row[7] == statement]
+with eventlet.Timeout(20):
+    while not runs():
+        eventlet.sleep(0.01)
+    killer = Killer(patience=1)
+    proxy.left = spent  # so it says nothing more once somebody has connected
+    killer.kill((), args, victim.thread_id(), statement)
+    while proxy.left >= 0:
+        eventlet.sleep(0.01)
+    proxy.left = float("inf")
+    assert runs()
+    killer.kill((), args, victim.thread_id(), statement)
+    while runs():
+        eventlet.sleep(0.05)
+waiting.kill()
+""",
     "a greenlet that is killed while it connects": """
 silent = eventlet.listen(("127.0.0.1", 0))
 victim = eventlet.spawn(connect, host="127.0.0.1", port=silent.getsockname()[1], connect_timeout=1)
