@@ -35,7 +35,7 @@ pool = engine(pool_size=10, max_overflow=0, pool_timeout=30)
 def work(number):
     for turn in range(5):
         with pool.connect() as connection:
-            row = connection.execute(text(f"SELECT {number}, SLEEP(0.01), {turn}")).one()
+            row = connection.execute(text(f"SELECT {number}, SLEEP(0.05), {turn}")).one()
             assert row == (number, 0, turn)
     return 1
 with Ticks() as ticks:

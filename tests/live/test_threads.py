@@ -132,10 +132,13 @@ def test_logging_from_8_greenlets_and_8_native_threads_together_loses_no_line(
     tmp_path: Path,
 ) -> None:
     log = tmp_path / "app.log"
-    with serve("tests.apps.threads:any", workers=1, blocked_warning=0) as server:
-        with server.connect() as client:
-            each, count = client.get(f"/log?{log}").json()
-        stderr = [line for line in server.lines if "test.threads: " in line]
+    with (
+        serve("tests.apps.threads:any", workers=1, blocked_warning=0) as server,
+        server.connect() as client,
+    ):
+        each, count = client.get(f"/log?{log}").json()
+    # By now the log is read to its end.
+    stderr = [line for line in server.lines if "test.threads: " in line]
     written = log.read_text().splitlines()
     for lines in (written, [line.partition("test.threads: ")[2] for line in stderr]):
         found = collections.Counter(line.split()[-3] for line in lines)

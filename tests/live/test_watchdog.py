@@ -204,8 +204,6 @@ def test_a_machine_that_was_suspended_kills_nobody(tmp_path: Path) -> None:
 def test_a_worker_that_was_stopped_for_less_than_worker_timeout_lives_on(tmp_path: Path) -> None:
     with operated("tests.apps.basic:pid", tmp_path, workers=1) as (server, path):
         (pid,) = server.wait_ready()
-        with server.connect() as client:
-            assert client.get().status == 200  # it beats
         os.kill(pid, signal.SIGSTOP)
         wait_status(path, lambda found: found["workers"][0]["hub_lag"] > 0.5)
         os.kill(pid, signal.SIGCONT)

@@ -281,6 +281,8 @@ class Keeper:
         return [
             "--no-defaults",
             f"--datadir={self._directory / 'data'}",
+            # A server that starts removes whatever temporary tables are in it: in /tmp, those of all others.
+            f"--tmpdir={self._directory}",
             "--innodb-log-file-size=8M",
             "--innodb-buffer-pool-size=64M",
             "--innodb-flush-log-at-trx-commit=0",

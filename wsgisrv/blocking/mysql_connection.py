@@ -323,8 +323,12 @@ class Connection(_Blocking):  # type: ignore[misc]
 
     def _run(self, function: Any, args: Any, kwargs: Any) -> tuple[Any, Exception | None]:
         """Runs in: a native thread. An exception of the function's own is a value here, so that what
-        is raised was thrown into the greenlet.
+        is raised was thrown into the greenlet. What was given up while it waited for a thread is not
+        begun: it would hold one for as long as a server that is away lets it wait. Nor is it closed from
+        here: mysqlclient crashes at the close of a connection that was never begun.
         """
+        if self.is_closed():
+            return None, None
         try:
             return function(*args, **kwargs), None
         except Exception as error:

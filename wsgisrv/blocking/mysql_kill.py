@@ -21,6 +21,8 @@ import MySQLdb
 
 MOST_WAITING = 64
 OLDEST_SECONDS = 10.0
+PATIENCE = 10
+"""Seconds, whole ones, for a server to answer: one that never does would keep the thread from all others."""
 _COMPARED_CHARS = 200
 """Of the statement: a proxy may cut it."""
 
@@ -35,9 +37,14 @@ class _Job:
 
 
 class Killer:
-    """The queue and its thread, which is there once something was to be killed."""
+    """The queue and its thread, which is there once something was to be killed.
 
-    def __init__(self) -> None:
+    Args:
+        patience: seconds for each answer of a server, 1 or more.
+    """
+
+    def __init__(self, patience: int = PATIENCE) -> None:
+        self._patience = patience
         self._jobs: SimpleQueue[_Job] = SimpleQueue()
         self._thread: Any = None
 
@@ -64,12 +71,14 @@ class Killer:
             job = self._jobs.get()
             if time.monotonic() - job.at < OLDEST_SECONDS:
                 with contextlib.suppress(Exception):
-                    _kill(job)
+                    _kill(job, self._patience)
 
 
-def _kill(job: _Job) -> None:
+def _kill(job: _Job, patience: int) -> None:
     own = {"cursorclass", "conv", "init_command", "use_unicode"}
     kwargs = {name: value for name, value in job.kwargs.items() if name not in own}
+    for name in ("connect_timeout", "read_timeout", "write_timeout"):
+        kwargs[name] = min(kwargs.get(name) or patience, patience)
     connection = MySQLdb.connect(*job.args, **kwargs)
     try:
         cursor = connection.cursor()
