@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+import eventlet
+
 from wsgisrv.upgrade import RawConnection
 
 HEADERS = [("X-Lines", "yes")]
@@ -117,6 +119,20 @@ def both_ways(environ: WSGIEnvironment, start_response: StartResponse) -> Iterab
         count -= len(data)
     sender.join()
     raw.sendall(digest.hexdigest().encode())
+    return []
+
+
+def orphaned(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Has a greenlet receive that dies of the timeout, and then receives with one itself."""
+    raw: RawConnection = environ["wsgisrv.upgrade"]("lines")
+    receiving = eventlet.spawn(raw.recv, timeout=0.3)
+    while not receiving.dead:
+        eventlet.sleep(0.02)
+    try:
+        raw.recv(timeout=0.3)
+    except TimeoutError:
+        raw.sendall(b"late")
+    raw.sendall(raw.recv() or b"")
     return []
 
 

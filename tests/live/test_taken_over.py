@@ -179,6 +179,20 @@ def test_a_receive_times_out_and_the_connection_goes_on_past_request_timeout() -
         server.wait_line("status: 101  len: 21 ")
 
 
+def test_a_greenlet_that_dies_of_its_timeout_takes_nobody_s_deadline_with_it() -> None:
+    with (
+        serve("tests.apps.taken_over:orphaned", workers=1) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        clients = [stack.enter_context(upgraded(server)) for _ in range(10)]
+        for client in clients:
+            assert client.take(4) == b"late"
+        for client in clients:
+            client.send(b"more")
+            assert client.take(4) == b"more"
+        server.may_log_traceback = True  # eventlet's own, of the greenlets
+
+
 def test_connections_that_wait_for_their_client_hold_no_place_in_the_pool() -> None:
     with (
         serve("tests.apps.taken_over:echo", workers=1, pool_size=1) as server,

@@ -20,6 +20,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from wsgisrv.blocking.green import resume
 from wsgisrv.http1.body import BodyDecoder, ChunkedDecoder, LengthDecoder
 from wsgisrv.http1.errors import RefusedError
 from wsgisrv.http1.head import CHUNKED, RequestHead
@@ -410,7 +411,8 @@ class Connection(Stream):
     def expire(self) -> None:
         """Ends what took too long. Runs in: hub, from the clock."""
         if self.upgraded is not None and self.state is RUNNING and self._waiter is not None:
-            self._waiter.switch(False)  # the app's own timeout, which is no fault of the client's
+            # The app's own timeout, which is no fault of the client's.
+            resume(self.worker.hub, self._waiter, False)
         elif self.state is RUNNING or self.is_stuck:
             super().expire()
         elif self.state in (HEAD, FIRST_CHUNK):

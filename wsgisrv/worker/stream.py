@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import greenlet
 
+from wsgisrv.blocking.green import resume
 from wsgisrv.worker.clock import NEVER
 from wsgisrv.worker.errors import ClientGoneError
 from wsgisrv.worker.file_wrapper import FileWrapper
@@ -345,7 +346,7 @@ class Stream(abc.ABC):
 
     def _wake_waiter(self) -> None:
         if self._waiter is not None:
-            self._waiter.switch(True)
+            resume(self.worker.hub, self._waiter, True)
 
     def abort(self) -> None:
         """Ends the connection so that the client cannot take a response for a complete one.
@@ -371,7 +372,7 @@ class Stream(abc.ABC):
         """Wakes whoever waits, with a TimeoutError. Runs in: hub, from the clock."""
         if self._waiter is not None:
             self.worker.counters.note_timeout("body" if self._waits_to_read else "write")
-            self._waiter.switch(False)
+            resume(self.worker.hub, self._waiter, False)
         elif self.is_stuck:
             self.worker.counters.note_timeout("write")
             self.abort()
