@@ -15,6 +15,7 @@ import dataclasses
 import glob
 import importlib.metadata
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -27,6 +28,11 @@ from paste.deploy import loadwsgi
 from wsgisrv.config import Settings
 from wsgisrv.errors import ConfigError, first_line
 from wsgisrv.named import find_named
+
+_NO_ENTRY_POINT = re.compile(
+    r"Entry point '(.*)' not found in egg '(.*)' \(protocols: (.*?); entry_points: "
+)
+"""As paste.deploy says it, which names what the egg has for other protocols only."""
 
 _KEYS = (
     "use",
@@ -265,9 +271,17 @@ class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
             where = f"{where} {key} = {self.parser.get(section, key, raw=True)}"
         if isinstance(error, importlib.metadata.PackageNotFoundError):
             return LocatedError(f"{where}: no distribution named {error.name!r} is installed")
+        if isinstance(error, LookupError) and (match := _NO_ENTRY_POINT.match(str(error))):
+            return LocatedError(f"{where}: {_no_entry_point(*match.groups())}")
         if isinstance(error, FileNotFoundError) and not _raised_in_app(error):
             return LocatedError(f"{where}: {error.filename}: {error.strerror}")
         return LocatedError(f"{where}: {_what_failed(error)}")
+
+
+def _no_entry_point(name: str, egg: str, groups: str) -> str:
+    found = importlib.metadata.distribution(egg).entry_points
+    names = sorted({each.name for each in found if each.group in groups.split(", ")})
+    return f"no entry point {name!r} in {egg!r}; it has {', '.join(names) or f'none of {groups}'}"
 
 
 def _parse_failure(error: configparser.Error | UnicodeDecodeError) -> str:
