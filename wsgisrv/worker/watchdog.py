@@ -140,12 +140,14 @@ class Watchdog:
             if (asked := self._slot.words[Word.DUMP_ASKED]) != dumped:
                 dumped = asked
                 _write(self._dump.fd, json.dumps(self._all_stacks(STACKS_BYTES)).encode())
-            self._leave_last_dump(now)
             self._end_if_aborted(now)
             # If this thread itself came late, the process was stopped or the GIL held: what the hub
-            # does at this moment would say nothing about it.
-            if self._warning and now - woke < step + self._warning:
-                self._look(now, describe)
+            # does at this moment would say nothing about it, and to write it down would keep the hub
+            # from its first beat.
+            if now - woke < step + (self._warning or BEAT_SECONDS):
+                self._leave_last_dump(now)
+                if self._warning:
+                    self._look(now, describe)
             woke = now
 
     def _leave_last_dump(self, now: float) -> None:
