@@ -16,7 +16,6 @@ import glob
 import importlib.metadata
 import os
 import re
-import sys
 import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,7 +26,7 @@ from paste.deploy import loadwsgi
 
 from wsgisrv.config import Settings
 from wsgisrv.errors import ConfigError, first_line
-from wsgisrv.named import find_named
+from wsgisrv.named import find_named, look_here
 
 _NO_ENTRY_POINT = re.compile(
     r"Entry point '(.*)' not found in egg '(.*)' \(protocols: (.*?); entry_points: "
@@ -96,13 +95,8 @@ def load_served(settings: Settings, global_conf: Mapping[str, str]) -> WSGIAppli
 
 
 def _load_object(option: str, target: str) -> WSGIApplication:
-    """Finds or makes an app without a paste file.
-
-    Its module may be in the working directory, which is looked at last: a file there takes the place of no
-    module that is installed.
-    """
-    if (directory := os.getcwd()) not in sys.path:
-        sys.path.append(directory)
+    """Finds or makes an app without a paste file, whose module may be in the working directory."""
+    look_here()
     where = f"[wsgisrv] {option} = {target}"
     try:
         found = find_named(where, target)

@@ -7,7 +7,9 @@ one line; what the module raises while it is imported is its own.
 from __future__ import annotations
 
 import importlib
+import os
 import re
+import sys
 from typing import Any
 
 from wsgisrv.errors import ConfigError
@@ -19,6 +21,15 @@ def is_named(target: str) -> bool:
     """Whether ``target`` has the form ``module:callable``."""
     module, _, name = target.partition(":")
     return bool(_NAME.fullmatch(module) and _NAME.fullmatch(name))
+
+
+def look_here() -> None:
+    """Has modules looked for in the working directory, too.
+
+    Last of all: a file there takes the place of no module that is installed.
+    """
+    if (directory := os.getcwd()) not in sys.path:
+        sys.path.append(directory)
 
 
 def find_named(what: str, target: str) -> Any:

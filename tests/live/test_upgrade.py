@@ -236,12 +236,17 @@ def waiting(directory: Path) -> contextlib.AbstractContextManager[Server]:
     return run(command)
 
 
+def begin_upgrade(server: Server, directory: Path) -> int:
+    """Has such a service begin an upgrade that waits for the flag; returns the new master's pid."""
+    server.wait_ready()
+    (directory / "flag").touch()
+    server.signal(signal.SIGUSR2)
+    return int(server.wait_line(r"upgrade: the new master is pid (\d+)")[1])
+
+
 def test_a_second_upgrade_is_refused_and_a_hup_is_the_new_masters(tmp_path: Path) -> None:
     with waiting(tmp_path) as server:
-        server.wait_ready()
-        (tmp_path / "flag").touch()
-        server.signal(signal.SIGUSR2)
-        new = int(server.wait_line(r"upgrade: the new master is pid (\d+)")[1])
+        new = begin_upgrade(server, tmp_path)
         server.signal(signal.SIGUSR2)
         server.wait_line(f"upgrade refused: an upgrade is under way, new master pid {new}")
         done = wsgisrv("upgrade", "--control-socket", str(tmp_path / "control.sock"))
@@ -257,10 +262,7 @@ def test_a_second_upgrade_is_refused_and_a_hup_is_the_new_masters(tmp_path: Path
 
 def test_a_hup_during_an_upgrade_that_fails_is_the_old_masters(tmp_path: Path) -> None:
     with waiting(tmp_path) as server:
-        server.wait_ready()
-        (tmp_path / "flag").touch()
-        server.signal(signal.SIGUSR2)
-        new = int(server.wait_line(r"upgrade: the new master is pid (\d+)")[1])
+        new = begin_upgrade(server, tmp_path)
         server.signal(signal.SIGHUP)
         answer_of(str(tmp_path / "control.sock"), "status")
         (tmp_path / "flag").unlink()
@@ -270,10 +272,7 @@ def test_a_hup_during_an_upgrade_that_fails_is_the_old_masters(tmp_path: Path) -
 
 def test_a_stop_during_an_upgrade_ends_both(tmp_path: Path) -> None:
     with waiting(tmp_path) as server:
-        server.wait_ready()
-        (tmp_path / "flag").touch()
-        server.signal(signal.SIGUSR2)
-        new = int(server.wait_line(r"upgrade: the new master is pid (\d+)")[1])
+        new = begin_upgrade(server, tmp_path)
         server.signal(signal.SIGTERM)
         assert server.wait_exit() == 0
         wait_gone(new)
@@ -331,10 +330,7 @@ def test_a_new_master_that_is_left_alone_and_cannot_boot_says_why_itself(tmp_pat
 
 def test_the_death_of_a_master_in_the_foreground_ends_the_one_that_boots(tmp_path: Path) -> None:
     with waiting(tmp_path) as server:
-        server.wait_ready()
-        (tmp_path / "flag").touch()
-        server.signal(signal.SIGUSR2)
-        new = int(server.wait_line(r"upgrade: the new master is pid (\d+)")[1])
+        new = begin_upgrade(server, tmp_path)
         server.signal(signal.SIGKILL)
         wait_gone(new)
         server.wait_exit()
@@ -346,10 +342,7 @@ def test_a_command_that_comes_while_masters_change_is_carried_out_by_the_new_one
 ) -> None:
     control = str(tmp_path / "control.sock")
     with waiting(tmp_path) as server:
-        server.wait_ready()
-        (tmp_path / "flag").touch()
-        server.signal(signal.SIGUSR2)
-        new = int(server.wait_line(r"upgrade: the new master is pid (\d+)")[1])
+        new = begin_upgrade(server, tmp_path)
         # The time that a client has for its request is short: the new worker boots by now.
         wait_text(Path(f"/proc/{new}/task/{new}/children"), r"\d")
         with connected(control) as silent:

@@ -24,7 +24,6 @@ import pickle
 import select
 import signal
 import socket
-import sys
 import time
 import traceback
 from typing import Any
@@ -36,6 +35,7 @@ from wsgisrv.channel import ChannelClosedError, Kind
 from wsgisrv.context import HelperContext
 from wsgisrv.errors import first_line
 from wsgisrv.helper_board import HelperReal, HelperState, HelperWord
+from wsgisrv.named import look_here
 
 _LOG = logging.getLogger("wsgisrv.helper")
 
@@ -59,8 +59,8 @@ def run_helper(context: HelperContext) -> int:
         signal.SIGTERM, signal.SIG_IGN
     )  # for the whole group: workers still need the helpers
     os.nice(NICENESS)
-    if context.looks_here and (directory := os.getcwd()) not in sys.path:
-        sys.path.append(directory)  # as the workers have it (wsgisrv.deploy)
+    if context.looks_here:
+        look_here()
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write(_OOM_SCORE)
     _Helper(context).serve()

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import _thread
 import dataclasses
-import random
 from collections.abc import Mapping
 
 from opentelemetry.sdk.environment_variables import OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG
@@ -72,7 +71,7 @@ class Ids(RandomIdGenerator):
 
     def draw(self) -> int:
         """Returns an id of a trace."""
-        return random.getrandbits(128) or 1
+        return super().generate_trace_id()
 
     def give(self, trace_id: int) -> None:
         """The next trace that the caller begins has this id; 0 takes it back."""
