@@ -9,6 +9,9 @@ from wsgiref.validate import validator
 import webob
 
 
+_MAY_STAND_TWICE = ("WWW-Authenticate", "Set-Cookie", "Link")
+
+
 def call(
     app: WSGIApplication,
     path: str,
@@ -39,6 +42,6 @@ def call(
     finally:
         result.close()  # type: ignore[attr-defined]
     status, header_list = said
-    names = [name.lower() for name, _ in header_list]
+    names = [name.lower() for name, _ in header_list if name not in _MAY_STAND_TWICE]
     assert len(set(names)) == len(names), f"a header stands twice: {header_list}"
     return webob.Response(status=status, headerlist=header_list, app_iter=pieces)

@@ -105,7 +105,11 @@ class API:
         self._faults = Faults(faults or {}, problem_json, tuple(languages))
         self._trailing_slash = trailing_slash
         self._request_ids = request_ids
-        shared = {"media_types": self.media_types, "identity_headers": identity_headers}
+        shared = {
+            "media_types": self.media_types,
+            "identity_headers": identity_headers,
+            "enforcer": enforcer,
+        }
         self._request_class = type(request_class.__name__, (request_class,), shared)
         settings = ResolveSettings(
             versions=versions, enforcer=enforcer, formats=formats or {}, result_errors=result_errors

@@ -77,16 +77,16 @@ class Faults:
             more: headers that all answers of the API have.
         """
         fault = self._fault_of(request, error)
-        headers = [*more, *_kept_headers(fault)]
+        kept = _kept_headers(fault)
         if fault.code < 400:  # a redirection or the like, which says all it has to in its headers
-            headers += request.environ.get(MORE_HEADERS, ())
-            start_response(fault.status, [*_unique(headers), *_no_body(fault.code)])
+            added = request.environ.get(MORE_HEADERS, ())
+            start_response(fault.status, _joined(more, kept, added, _no_body(fault.code)))
             return []
         language = request.best_language(self.languages)
         problem = self._wants_problem(request.environ.get("HTTP_ACCEPT", ""))
         made = (_problem_document if problem else _errors_document)(fault, request, language)
         body = json.dumps(made).encode()
-        headers += [
+        headers = [
             ("Content-Type", PROBLEM_JSON if problem else JSON),
             ("Content-Length", str(len(body))),
             ("X-OpenStack-Request-ID", request.request_id),
@@ -97,7 +97,7 @@ class Faults:
                 ("Content-Language", language.replace("_", "-")),
                 ("Vary", "Accept-Language"),
             ]
-        start_response(fault.status, _unique(headers))
+        start_response(fault.status, _joined(more, kept, headers))
         return [] if request.environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def _wants_problem(self, accept: str) -> bool:
@@ -184,17 +184,24 @@ def _kept_headers(fault: Any) -> list[tuple[str, str]]:
     return [(n, v) for n, v in fault.headers.items() if not n.lower().startswith("content-")]
 
 
-def _unique(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Returns the headers with those of one name joined, which Vary may be."""
-    found: dict[str, tuple[str, str]] = {}
-    for name, value in headers:
-        known = found.get(name.lower())
-        text = value
-        if known is not None and name.lower() == "vary":
-            parts = dict.fromkeys(part.strip() for part in f"{known[1]},{value}".split(","))
-            text = ", ".join(parts)
-        found[name.lower()] = (name, text)
-    return list(found.values())
+def _joined(*groups: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Returns the headers; one of a later group takes the place of those before of its name.
+
+    But Vary is made one of all.
+    """
+    found: dict[str, list[tuple[str, str]]] = {}
+    varies: dict[str, None] = {}
+    for group in groups:
+        mine: dict[str, list[tuple[str, str]]] = {}
+        for name, value in group:
+            if name.lower() == "vary":
+                varies.update(dict.fromkeys(part.strip() for part in value.split(",")))
+            else:
+                mine.setdefault(name.lower(), []).append((name, value))
+        found |= mine
+    if varies:
+        found["vary"] = [("Vary", ", ".join(varies))]
+    return [header for headers in found.values() for header in headers]
 
 
 def _no_body(code: int) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Policy: who may run an action, asked of an enforcer before the body is read.
+"""Policy: who may do what, asked of an enforcer: before the body is read, or of what the action has found.
 
 Rules: the API knows the enforcer by one method, so oslo.policy is one of them and needs to be installed only
 where it is used (``pip install 'wsgisrv[policy]'``). A rule that is not registered is refused at start.
@@ -7,12 +7,15 @@ where it is used (``pip install 'wsgisrv[policy]'``). A rule that is not registe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from webob import exc
 
 from wsgisrv.api.declared import Before
 from wsgisrv.errors import ConfigError
+
+if TYPE_CHECKING:
+    from wsgisrv.api.request import RequestContext
 
 
 class Enforcer(Protocol):
@@ -59,7 +62,7 @@ class OsloPolicy:
 
 
 def check_rule(enforcer: Enforcer | None, rule: str, place: str) -> Before:
-    """Returns the hook that asks for one rule.
+    """Returns the hook that asks for one rule, about the path arguments.
 
     Raises:
         ConfigError: when there is no enforcer, or it does not know the rule.
@@ -68,11 +71,20 @@ def check_rule(enforcer: Enforcer | None, rule: str, place: str) -> Before:
         raise ConfigError(f"{place}: the rule {rule!r} needs an API with an enforcer")
     if not enforcer.knows(rule):
         raise ConfigError(f"{place}: no policy rule {rule!r}")
+    return lambda request, arguments: request.authorize(rule, arguments)
 
-    def ask(request: Any, arguments: Mapping[str, Any]) -> None:
-        context = request.context
-        target = {"project_id": context.project_id, "user_id": context.user_id, **arguments}
-        if not enforcer.allows(rule, target, context.credentials()):
-            raise exc.HTTPForbidden(f"the policy {rule} does not allow it")
 
-    return ask
+def authorize(
+    enforcer: Enforcer | None, rule: str, target: Mapping[str, Any], context: RequestContext
+) -> None:
+    """Asks whether who stands in the context may do what the rule is about.
+
+    Raises:
+        ConfigError: as for ``check_rule``.
+        webob.exc.HTTPForbidden: when not.
+    """
+    if enforcer is None or not enforcer.knows(rule):
+        raise ConfigError(f"no policy rule {rule!r}" + ("" if enforcer else ", and no enforcer"))
+    target = {"project_id": context.project_id, "user_id": context.user_id, **target}
+    if not enforcer.allows(rule, target, context.credentials()):
+        raise exc.HTTPForbidden(f"the policy {rule} does not allow it")

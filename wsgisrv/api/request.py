@@ -14,8 +14,9 @@ import webob
 from webob import exc
 from webob.acceptparse import create_accept_language_header
 
-from wsgisrv.api import conditions
+from wsgisrv.api import conditions, policy
 from wsgisrv.api.body import MOST_BODY_BYTES, read_body
+from wsgisrv.api.policy import Enforcer
 from wsgisrv.api.serializers import JSON, JSON_TYPE, MediaType, choose
 from wsgisrv.current import CONTEXT, REQUEST_ID, new_request_id
 
@@ -80,6 +81,9 @@ class Request(webob.Request):  # type: ignore[misc]
 
     identity_headers = False
     """Whether a filter in front has checked who asks, and set the headers; the API's."""
+
+    enforcer: Enforcer | None = None
+    """Of policies; the API's."""
 
     @property
     def request_id(self) -> str:
@@ -187,6 +191,20 @@ class Request(webob.Request):  # type: ignore[misc]
         conditions.check(self.environ, etag)
         if etag is not None and self.environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             self.answer_with("ETag", etag)
+
+    def authorize(self, rule: str, target: Mapping[str, Any]) -> None:
+        """Asks the API's enforcer about what the action has found: ``policy`` knows the path arguments alone.
+
+        Args:
+            rule: registered with the enforcer.
+            target: what the rule compares with: the row's own ``project_id``, for instance; where it says
+                no ``project_id`` or ``user_id``, they are those of who asks.
+
+        Raises:
+            webob.exc.HTTPForbidden: when the rule does not allow it.
+            ConfigError: when there is no such rule: a bug of the service.
+        """
+        policy.authorize(self.enforcer, rule, target, self.context)
 
     def _media_type(self, body: bytes) -> MediaType:
         name = self.content_type.lower()

@@ -89,6 +89,11 @@ class Things:
     def refused(self, request: Request) -> None:
         raise exc.HTTPServiceUnavailable("<b>later</b>", headers={"Retry-After": "7"})
 
+    def challenged(self, request: Request) -> None:
+        challenges = [("WWW-Authenticate", "Basic realm=a"), ("WWW-Authenticate", "Bearer")]
+        mine = ("X-OpenStack-Request-ID", "req-of-another")
+        raise exc.HTTPUnauthorized(headers=[*challenges, ("Vary", "Cookie, Accept"), mine])
+
     def returned(self, request: Request) -> Any:
         return exc.HTTPForbidden("no")
 
@@ -263,6 +268,13 @@ def test_an_http_exception_keeps_its_headers_and_loses_its_html() -> None:
     assert "<html" not in call("/returned").text
     assert the_error(call("/returned"))["status"] == 403
     assert the_error(call("/plain"))["detail"]
+
+
+def test_a_header_that_stands_several_times_is_kept_each_time() -> None:
+    headers = call("/challenged").headers
+    assert headers.getall("WWW-Authenticate") == ["Basic realm=a", "Bearer"]
+    assert headers.getall("Vary") == ["Cookie, Accept"]
+    assert len(headers.getall("X-OpenStack-Request-ID")) == 1
 
 
 def test_a_full_queue_is_503_with_the_time_to_wait_and_says_nothing_of_the_inside() -> None:

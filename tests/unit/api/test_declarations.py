@@ -386,6 +386,7 @@ def rules() -> Any:
         [
             policy.RuleDefault("thing:list", "role:reader"),
             policy.RuleDefault("thing:show", "user_id:%(id)s or role:admin"),
+            policy.RuleDefault("thing:own", "project_id:%(project_id)s"),
         ],
     )
 
@@ -411,6 +412,29 @@ def test_oslo_policy_decides() -> None:
     reader.get("/things/u2", status=403)
     reader.get("/things/u1", status=200)
     client.as_user("x", roles="admin").get("/things/u2", status=200)
+
+
+def test_an_action_asks_the_policy_of_what_it_has_found() -> None:
+    projects = {"1": "p1", "2": "p2"}
+
+    class Owned:
+        def show(self, request: api.Request, id: str) -> Any:  # noqa: A002
+            request.authorize("thing:own", {"project_id": projects[id]})
+            return [id]
+
+        def delete(self, request: api.Request, id: str) -> Any:  # noqa: A002
+            request.authorize("thing:eat", {})
+
+    router = api.Router()
+    router.resource("thing", "things", controller=Owned())
+    client = Client(api.API(router, enforcer=rules(), identity_headers=True)).as_user("u1", "p1")
+    client.get("/things/1", status=200)
+    refusal = client.get("/things/2", status=403)
+    assert client.errors(refusal) == ["the policy thing:own does not allow it"]
+    client.delete("/things/1", status=500)
+    router = api.Router()
+    router.resource("thing", "things", controller=Owned())
+    Client(api.API(router)).get("/things/1", status=500)
 
 
 def test_nobody_is_believed_to_be_somebody_without_a_filter_that_checks_it() -> None:
