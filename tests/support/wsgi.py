@@ -8,7 +8,6 @@ from wsgiref.validate import validator
 
 import webob
 
-
 _MAY_STAND_TWICE = ("WWW-Authenticate", "Set-Cookie", "Link")
 
 

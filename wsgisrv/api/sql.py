@@ -53,6 +53,7 @@ def fetch_page(
     Raises:
         InvalidFields: when the order needs the marker's item and it is not there.
     """
+    whole = statement
     statement = statement.where(*(_compared(columns[c.name], c) for c in page.conditions))
     count = None
     if page.with_count:
@@ -60,7 +61,8 @@ def fetch_page(
         count = session.scalar(sqlalchemy.select(sqlalchemy.func.count()).select_from(within))
     keys = _keys(page, columns)
     if page.marker is not None:
-        statement = statement.where(_beyond(keys, _values(session, page, columns, keys)))
+        values = _values(session, page, whole, columns[page.collection.unique], keys)
+        statement = statement.where(_beyond(keys, values))
     order = [column.desc() if descends else column.asc() for column, descends in keys]
     query = statement.order_by(*order).limit(page.limit + 1)
     items = list(session.scalars(query))
@@ -88,14 +90,22 @@ def _keys(page: Page, columns: Mapping[str, Any]) -> list[tuple[Any, bool]]:
 
 
 def _values(
-    session: Session, page: Page, columns: Mapping[str, Any], keys: Sequence[tuple[Any, bool]]
+    session: Session,
+    page: Page,
+    whole: sqlalchemy.Select[Any],
+    unique: Any,
+    keys: Sequence[tuple[Any, bool]],
 ) -> Sequence[Any]:
-    """Returns the marker's keys. By its own id alone an item need not be there any more."""
+    """Returns the marker's keys. By its own id alone an item need not be there any more.
+
+    Args:
+        whole: selects all that the caller shows: nobody learns of an item beyond it that there is one, or
+            where in the order it stands. The filters of the page it need not pass any more.
+    """
     if len(keys) == 1:
         return [page.marker]
-    unique = columns[page.collection.unique]
-    wanted = sqlalchemy.select(*(column for column, _ in keys)).where(unique == page.marker)
-    row = session.execute(wanted).first()
+    marked = whole.with_only_columns(*(column for column, _ in keys), maintain_column_froms=True)
+    row = session.execute(marked.where(unique == page.marker)).first()
     if row is None:
         raise InvalidFields({"?marker": "there is no such item any more"})
     return row

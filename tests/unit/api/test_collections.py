@@ -141,6 +141,25 @@ def test_every_item_is_met_once_there_and_back(client: Client, sort: str, limit:
     assert client.get(links(pages[-1]).get("first", "/items?limit=40")).json["items"]
 
 
+def test_a_marker_beyond_what_is_shown_tells_nothing(engine: sqlalchemy.Engine) -> None:
+    """Of a list that is somebody's own, another's item is no marker; one that a filter hides is."""
+    whole = sqlalchemy.select(Item).where(Item.size == 1)
+    by_name = {"sort": "name", "limit": "50"}
+    with Session(engine) as session:
+        mine, *_ = session.scalars(whole.order_by(Item.name, Item.id))
+        other = session.scalars(sqlalchemy.select(Item).where(Item.size == 2)).first()
+        assert other is not None
+
+        def after(marker: str, **query: str) -> list[Any]:
+            page = ITEMS.page({**by_name, "marker": marker, **query})
+            return fetch_page(session, whole, page, dict(Item.__mapper__.columns)).items
+
+        assert len(after(mine.id)) == len(list(session.scalars(whole))) - 1
+        assert {item.name for item in after(mine.id, name="neq:a")} == {"b", "c"}
+        with pytest.raises(api.InvalidFields, match="no such item"):
+            after(other.id)
+
+
 def test_links_lead_to_the_first_page_with_the_same_question(client: Client) -> None:
     page = listed(client, limit=2, name="a", marker="10")
     assert links(page)["first"].endswith("/items?limit=2&name=a")
