@@ -122,6 +122,7 @@ class API:
                 [entry for entry in router.entries if not docs.is_documentation(entry)],
                 versions,
                 tuple(self.media_types),
+                request_ids,
             )
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

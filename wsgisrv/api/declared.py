@@ -235,12 +235,25 @@ def policy(rule: str) -> Callable[[_Function], _Function]:
 
 
 def answers(status: int, meaning: str) -> Callable[[_Function], _Function]:
-    """Declares an error of the action's own, for the OpenAPI document: ``answers(409, "it is lent")``."""
+    """Declares an error of the action's own, for the OpenAPI document: ``answers(409, "it is lent")``.
+
+    Raises:
+        ConfigError: when it is no status of 200 to 599, or the meaning no text.
+    """
+    if complaint := wrong_answer(status, meaning):
+        raise ConfigError(f"{_caller()}: {complaint}")
 
     def note(declared: Declared) -> None:
         declared.answers[status] = meaning
 
     return _noting(note)
+
+
+def wrong_answer(status: Any, meaning: Any) -> str:
+    """Returns why these cannot stand in a document as an answer, or ""."""
+    if type(status) is not int or not 200 <= status <= 599:
+        return f"an answer has a status of 200 to 599, not {status!r}"
+    return "" if isinstance(meaning, str) else f"the answer {status} needs a text, not {meaning!r}"
 
 
 def _noting(note: Callable[[Declared], None]) -> Callable[[_Function], _Function]:

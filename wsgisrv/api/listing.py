@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wsgisrv.api.pagination import Collection, Filter
@@ -46,9 +46,9 @@ def page_parameters(collection: Collection) -> Iterator[dict[str, Any]]:
         yield _parameter(name, _filter_schema(declared), _filter_text(declared))
 
 
-def page_schema(collection: Collection, plain: Callable[[Any], Any]) -> dict[str, Any]:
+def page_schema(collection: Collection) -> dict[str, Any]:
     """Returns the schema of a page."""
-    item = plain(collection.item) if collection.item is not None else {"type": "object"}
+    item: Mapping[str, Any] = collection.item if collection.item is not None else {"type": "object"}
     if collection.fields:
         item = {key: part for key, part in item.items() if key != "required"}
     link = {

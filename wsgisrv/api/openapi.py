@@ -1,7 +1,9 @@
 """The OpenAPI document of an API: made of its routes, schemas and microversions, so it cannot be out of date.
 
 Rules: pure; one document for one microversion, since a path may mean different things in two. What an action
-does not declare is not guessed, but for what the framework itself answers: 400, 404, 406, 413, 415.
+does not declare is not guessed: one that says nothing of its result may answer 200 and 204. What the
+framework itself answers is there: 400, 403 of a policy, 404, 406, 413, 415. Of what any HTTP server
+answers (HEAD, OPTIONS, 405, 501) nothing is said.
 
 Source: OpenAPI 3.1, whose schemas are JSON Schema 2020-12.
 """
@@ -10,55 +12,32 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from http import HTTPStatus
+from itertools import starmap
 from typing import Any
 
+from wsgisrv.api.components import Components
 from wsgisrv.api.controller import Plan
+from wsgisrv.api.declared import wrong_answer
 from wsgisrv.api.entry import Entry
-from wsgisrv.api.listing import page_parameters, page_schema
+from wsgisrv.api.listing import page_parameters
 from wsgisrv.api.microversions import HEADER, Microversions
-from wsgisrv.api.serializers import JSON, JSON_LINES, PROBLEM_JSON
+from wsgisrv.api.responses import HEADERS, SCHEMAS, Responses, conditions_of, takes_body
+from wsgisrv.errors import ConfigError
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE")
 _WITHIN_NAME = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_CONDITIONS = {304: "If-None-Match", 412: "If-Match"}
-
-_TEXT = {"type": "string"}
-_ERROR = {
-    "type": "object",
-    "required": ["request_id", "code", "status", "title", "detail", "links"],
-    "properties": {
-        "request_id": _TEXT,
-        "code": _TEXT,
-        "status": {"type": "integer"},
-        "title": _TEXT,
-        "detail": _TEXT,
-        "links": {"type": "array"},
-        "min_version": _TEXT,
-        "max_version": _TEXT,
-    },
-}
-_COMPONENTS = {
-    "Errors": {
-        "type": "object",
-        "required": ["errors"],
-        "properties": {"errors": {"type": "array", "minItems": 1, "items": _ERROR}},
-    },
-    "Problem": {
-        "type": "object",
-        "required": ["type", "title", "status", "detail", "request_id"],
-        "properties": {
-            "type": _TEXT,
-            "title": _TEXT,
-            "status": {"type": "integer"},
-            "detail": _TEXT,
-            "request_id": _TEXT,
-            "errors": {"type": "array", "items": {"type": "object"}},
-        },
-    },
-}
+_SECTION = re.compile(
+    r"(Args|Arguments|Parameters|Raises|Returns|Yields|Example|Examples|Note|Source):"
+)
+_OF_OBJECTS = {
+    "type", "properties", "required", "additionalProperties", "title", "description", "x-says", "$schema",
+    "$defs", "$id",
+}  # fmt: skip
+_ETAGS = {"type": "string", "pattern": r'^(\*|(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*)$'}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -70,8 +49,13 @@ class Described:
         version: of an API without microversions.
         description: in Markdown.
         answers: statuses that any action may answer, as 503, and what they mean.
-        document_path: of the document, below where the API is mounted; the page is beside it.
+        document_path: of the document, below where the API is mounted.
         page_path: of the page.
+        more: of the document, put into what is made: ``{"info": {"license": {"name": "MIT"}}}``, and so
+            ``security``, ``components``, ``tags``, ``externalDocs``, or an operation's own ``deprecated``.
+
+    Raises:
+        ConfigError: when one of these cannot stand in a document; names file and line.
     """
 
     title: str
@@ -80,6 +64,25 @@ class Described:
     answers: Mapping[int, str] = dataclasses.field(default_factory=dict)
     document_path: str = "/openapi.json"
     page_path: str = "/docs"
+    more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if complaint := self._complaint():
+            frame = sys._getframe(2)  # noqa: SLF001 - whoever makes it
+            place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+            raise ConfigError(f"{place}: Described: {complaint}")
+
+    def _complaint(self) -> str:
+        said = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        for name, value in said.items():
+            wanted = dict if name in ("answers", "more") else str
+            if not isinstance(value, wanted):
+                return f"{name} is a {wanted.__name__}, not {value!r}"
+        try:
+            json.dumps(self.more, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            return f"more is no JSON: {error}"
+        return next(filter(None, starmap(wrong_answer, self.answers.items())), "")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,12 +93,14 @@ class Documented:
         entries: the routes, those of the documentation left out.
         versions: of the API.
         media_types: that it reads and writes.
+        request_ids: whether every answer has its request's id.
     """
 
     described: Described
     entries: Sequence[Entry]
     versions: Microversions | None
     media_types: Sequence[str]
+    request_ids: bool
 
     def document(self, index: int, server: str) -> dict[str, Any]:
         """Returns the document.
@@ -104,49 +109,79 @@ class Documented:
             index: of the microversion.
             server: the URL below which the paths are.
         """
+        described = self.described
+        version = self.versions.names[index] if self.versions else described.version
+        info = {
+            "title": described.title,
+            "version": version,
+            "description": described.description,
+        }
+        components = Components(SCHEMAS)
+        paths = self._paths(index, components)
+        document = {
+            "openapi": "3.1.0",
+            "info": info,
+            "servers": [{"url": server}],
+            "paths": {path: _in_order(paths[path]) for path in sorted(paths)},
+            "components": {"schemas": components.schemas, "headers": HEADERS},
+        }
+        completed: dict[str, Any] = _completed(document, described.more)
+        return completed
+
+    def _paths(self, index: int, components: Components) -> dict[str, dict[str, Any]]:
         paths: dict[str, dict[str, Any]] = {}
+        known: dict[str, str] = {}  # the path that stands for all of one form
+        ids: set[str] = set()
+        responses = Responses(
+            components,
+            self.described.answers,
+            self.media_types,
+            self.versions is not None,
+            self.request_ids,
+        )
         for entry in self.entries:
             action = entry.action
             plan = None if action is None else action.at[index]
             if plan is None or ("format" in _variables(entry) and not entry.answers_format):
                 continue
+            path = known.setdefault(re.sub(r"\{[^}]*\}", "{}", _path(entry)), _path(entry))
+            operations = paths.setdefault(path, {})
             for method in entry.methods or ("GET",):
-                if method in _METHODS:
-                    operations = paths.setdefault(_path(entry), {})
-                    operations[method.lower()] = self._operation(entry, method, plan, index)
-        described = self.described
-        version = self.versions.names[index] if self.versions else described.version
-        return {
-            "openapi": "3.1.0",
-            "info": {
-                "title": described.title,
-                "version": version,
-                "description": described.description,
-            },
-            "servers": [{"url": server}],
-            "paths": {path: _in_order(paths[path]) for path in sorted(paths)},
-            "components": {"schemas": _COMPONENTS},
-        }
+                if method not in _METHODS:
+                    continue
+                operation = self._operation(entry, method, plan, index, responses)
+                _rename(operation, dict(zip(_variables(entry), _names_in(path), strict=False)))
+                same = operations.get(method.lower())
+                if (
+                    same is not None
+                ):  # routes that differ in what they require of the path's arguments
+                    operations[method.lower()] = _either(same, operation)
+                    continue
+                operation["operationId"] = _unused(f"{method.lower()}_{_words(path)}", ids)
+                operations[method.lower()] = operation
+        return paths
 
-    def _operation(self, entry: Entry, method: str, plan: Plan, index: int) -> dict[str, Any]:
-        summary = (inspect.getdoc(plan.method) or "").partition("\n\n")[0]
-        where = re.sub(r"[^0-9A-Za-z]+", "_", _path(entry)).strip("_")
+    def _operation(
+        self, entry: Entry, method: str, plan: Plan, index: int, responses: Responses
+    ) -> dict[str, Any]:
+        summary, description = _told(plan)
         operation: dict[str, Any] = {
-            "operationId": f"{method.lower()}_{where or 'root'}",
+            "operationId": "",
             "tags": [_WITHIN_NAME.sub(" ", plan.name.partition(".")[0]).capitalize()],
-            "summary": " ".join(summary.split())
-            if plan.subs is None
-            else f"One of the actions: {', '.join(sorted(plan.subs))}.",
-            "parameters": [*self._parameters(entry, plan, index)],
-            "responses": self._responses(plan, self._may_be_missing(entry)),
+            "summary": summary,
+            **({"description": description} if description else {}),
+            "parameters": [*self._parameters(entry, method, plan, index, responses.components)],
+            "responses": responses.of(plan, method, may_be_missing=self._may_be_missing(entry)),
         }
-        body = _body_schema(plan)
+        body = body_schema(plan, responses.components)
         if body is not None:
             content = {name: {"schema": body} for name in self.media_types}
             operation["requestBody"] = {"required": True, "content": content}
         return operation
 
-    def _parameters(self, entry: Entry, plan: Plan, index: int) -> Iterator[dict[str, Any]]:
+    def _parameters(
+        self, entry: Entry, method: str, plan: Plan, index: int, components: Components
+    ) -> Iterator[dict[str, Any]]:
         for name in _variables(entry):
             schema: dict[str, Any] = {"type": "string", "minLength": 1}
             if requirement := entry.route.reqs.get(name):
@@ -163,15 +198,10 @@ class Documented:
         if plan.collection is not None:
             yield from page_parameters(plan.collection)
         if plan.query is not None:
-            required = plan.query.schema.get("required", ())
-            for name, schema in plan.query.schema.get("properties", {}).items():
-                parameter = {"name": name, "in": "query", "required": name in required}
-                if schema.get("type") == "array":
-                    parameter |= {"style": "form", "explode": False}
-                yield {**parameter, "schema": plain(schema)}
-        for status, header in _CONDITIONS.items():
-            if status in _answers(plan):
-                yield {"name": header, "in": "header", "required": False, "schema": _TEXT}
+            yield from _query_parameters(plan, components)
+        if conditions_of(plan):
+            for header in ("If-Match", "If-None-Match"):
+                yield {"name": header, "in": "header", "required": False, "schema": _ETAGS}
 
     @staticmethod
     def _may_be_missing(entry: Entry) -> bool:
@@ -179,93 +209,140 @@ class Documented:
         action = entry.action
         return bool(_variables(entry)) or (action is not None and None in action.at)
 
-    def _responses(self, plan: Plan, may_be_missing: bool) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for one in plan.subs.values() if plan.subs is not None else (plan,):
-            status, response = self._success(one)
-            known = found.setdefault(status, response)
-            if known is not response and "content" in known and "content" in response:
-                known["content"] = {name: {} for name in (*known["content"], *response["content"])}
-        errors = {**self.described.answers, **_answers(plan)}
-        errors.setdefault(400, "The request is wrong; every field that is wrong is named.")
-        errors.setdefault(406, "No media type or microversion that the client takes.")
-        if may_be_missing:
-            errors.setdefault(404, "There is no such resource, or not in the version asked for.")
-        if _body_schema(plan) is not None:
-            errors.setdefault(413, "The body is too long.")
-            errors.setdefault(415, "The body is of another media type.")
-        for code, meaning in sorted(errors.items()):
-            found[str(code)] = _error(code, meaning)
-        return found
 
-    def _success(self, plan: Plan) -> tuple[str, dict[str, Any]]:
-        empty = inspect.signature(plan.method).return_annotation in (None, "None")
-        status = (plan.empty_status if empty else plan.status)[:3]
-        response: dict[str, Any] = {"description": HTTPStatus(int(status)).phrase}
-        if plan.location:
-            response["headers"] = {"Location": {"schema": _TEXT}}
-        if not empty:
-            schema = plan.result and plain(plan.result.schema)
-            if plan.collection is not None:
-                schema = page_schema(plan.collection, plain)
-            content = {} if schema is None else {"schema": schema}
-            # The schema is of the document; what else an action produces is no document.
-            response["content"] = {
-                name: content if name in self.media_types else {}
-                for name in plan.offers or self._media_types_of(plan)
-            }
-        return status, response
+def body_schema(plan: Plan, components: Components) -> Any:
+    """Returns the schema of an action's body; None when it takes none."""
+    if plan.subs is not None:
+        return {"oneOf": [_form(name, sub, components) for name, sub in sorted(plan.subs.items())]}
+    if plan.body is not None:
+        return components.placed(plan.body.schema, f"{plan.name}_body")
+    return {} if takes_body(plan) else None
 
-    def _media_types_of(self, plan: Plan) -> Sequence[str]:
-        return [JSON_LINES] if inspect.isgeneratorfunction(plan.method) else self.media_types
+
+def _form(name: str, sub: Plan, components: Components) -> dict[str, Any]:
+    inner = {} if sub.body is None else components.placed(sub.body.schema, f"{sub.name}_body")
+    summary, description = _told(sub)
+    about = "\n\n".join(filter(None, (summary, description)))
+    return {
+        **({"description": about} if about else {}),
+        "type": "object",
+        "required": [name],
+        "properties": {name: inner},
+        "additionalProperties": False,
+    }
+
+
+def _query_parameters(plan: Plan, components: Components) -> Iterator[dict[str, Any]]:
+    """Yields a parameter for each property; one for all of them where the schema says more of a query."""
+    schema = plan.query.schema if plan.query is not None else {}
+    placed = components.placed(schema, f"{plan.name}_query")
+    whole = components.resolved(placed)
+    if schema.keys() - _OF_OBJECTS:
+        yield {"name": "query", "in": "query", "style": "form", "explode": True, "schema": placed}
+        return
+    for name, part in whole.get("properties", {}).items():
+        required = name in whole.get("required", ())
+        parameter: dict[str, Any] = {"name": name, "in": "query", "required": required}
+        inner = components.resolved(part)
+        if isinstance(inner, Mapping):
+            if inner.get("type") == "array":
+                parameter |= {"style": "form", "explode": False}
+            if "description" in inner:
+                parameter["description"] = inner["description"]
+        yield {**parameter, "schema": part}
+
+
+def _told(plan: Plan) -> tuple[str, str]:
+    """Returns what is said of an action in a line, and what more; its docstring without its sections."""
+    if plan.subs is not None:
+        told = (f"- `{name}`: {_told(sub)[0]}" for name, sub in sorted(plan.subs.items()))
+        return f"One of the actions: {', '.join(sorted(plan.subs))}.", "\n".join(told)
+    first, *others = (inspect.getdoc(plan.method) or "").split("\n\n")
+    kept: list[str] = []
+    for paragraph in others:
+        if _SECTION.match(paragraph):
+            break
+        kept.append(paragraph)
+    return " ".join(first.split()), "\n\n".join(kept)
+
+
+def _either(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the operation that is one of two: the path's arguments decide, which no document can say."""
+    parameters = {(each["name"], each["in"]): each for each in one["parameters"]}
+    for each in other["parameters"]:
+        known = parameters.setdefault((each["name"], each["in"]), each)
+        if known["schema"] != each["schema"]:
+            schema = {"anyOf": [known["schema"], each["schema"]]}
+            parameters[each["name"], each["in"]] = {**known, "schema": schema}
+    responses = {**other["responses"], **one["responses"]}
+    for status in one["responses"].keys() & other["responses"].keys():
+        responses[status] = _either_response(one["responses"][status], other["responses"][status])
+    made = {
+        **one,
+        "parameters": [*parameters.values()],
+        "responses": dict(sorted(responses.items())),
+    }
+    made["summary"] = f"{one['summary']} Or: {other['summary']}".strip()
+    bodies = [each["requestBody"] for each in (one, other) if "requestBody" in each]
+    if bodies:
+        content = _either_content(bodies[0]["content"], bodies[-1]["content"])
+        made["requestBody"] = {"required": len(bodies) == 2, "content": content}
+    return made
+
+
+def _either_response(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    made = dict(one)
+    if one["description"] != other["description"]:
+        made["description"] = f"{one['description']} Or: {other['description']}"
+    if "content" in other:
+        made["content"] = _either_content(one.get("content", {}), other["content"])
+    return made
+
+
+def _either_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    made = {**other, **one}
+    for name in one.keys() & other.keys():
+        if one[name] != other[name]:
+            schemas = [each[name].get("schema", {}) for each in (one, other)]
+            made[name] = {"schema": {"anyOf": schemas}}
+    return made
+
+
+def _completed(made: Any, more: Any) -> Any:
+    """Returns what was made with more in it; where both say something of one name, more's holds."""
+    if not (isinstance(made, Mapping) and isinstance(more, Mapping)):
+        return more
+    return {
+        **made,
+        **{name: _completed(made[name], v) if name in made else v for name, v in more.items()},
+    }
+
+
+def _rename(operation: dict[str, Any], names: Mapping[str, str]) -> None:
+    for parameter in operation["parameters"]:
+        if parameter["in"] == "path":
+            parameter["name"] = names.get(parameter["name"], parameter["name"])
+
+
+def _unused(name: str, ids: set[str]) -> str:
+    found, number = name, 1
+    while found in ids:
+        number += 1
+        found = f"{name}_{number}"
+    ids.add(found)
+    return found
 
 
 def _in_order(operations: Mapping[str, Any]) -> dict[str, Any]:
     return {name: operations[name] for name in map(str.lower, _METHODS) if name in operations}
 
 
-def plain(schema: Any) -> Any:
-    """Returns a schema without what is ours alone."""
-    if isinstance(schema, Mapping):
-        return {key: plain(part) for key, part in schema.items() if key != "x-says"}
-    if isinstance(schema, list | tuple):
-        return [plain(part) for part in schema]
-    return schema
+def _words(path: str) -> str:
+    return re.sub(r"[^0-9A-Za-z]+", "_", path).strip("_") or "root"
 
 
-def _answers(plan: Plan) -> dict[int, str]:
-    found: dict[int, str] = {}
-    for one in plan.subs.values() if plan.subs is not None else (plan,):
-        for status, meaning in one.declared.answers.items():
-            known = found.get(status, meaning)
-            found[status] = known if meaning in known else f"{known}; {meaning}"
-    return found
-
-
-def _error(status: int, meaning: str) -> dict[str, Any]:
-    response: dict[str, Any] = {"description": meaning}
-    if status >= 400:
-        response["content"] = {
-            JSON: {"schema": {"$ref": "#/components/schemas/Errors"}},
-            PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}},
-        }
-    return response
-
-
-def _body_schema(plan: Plan) -> Any:
-    if plan.subs is None:
-        return None if plan.body is None else plain(plan.body.schema)
-    return {
-        "oneOf": [
-            {
-                "type": "object",
-                "required": [name],
-                "properties": {name: {} if sub.body is None else plain(sub.body.schema)},
-                "additionalProperties": False,
-            }
-            for name, sub in sorted(plan.subs.items())
-        ]
-    }
+def _names_in(path: str) -> list[str]:
+    return re.findall(r"\{([^}]*)\}", path)
 
 
 def _variables(entry: Entry) -> list[str]:

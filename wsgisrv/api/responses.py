@@ -1,0 +1,255 @@
+"""What an operation of the OpenAPI document answers.
+
+Rules: pure. What an action says of itself comes from its declarations and the annotation of its result.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import inspect
+import typing
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import webob
+
+from wsgisrv.api.components import Components
+from wsgisrv.api.controller import Plan
+from wsgisrv.api.listing import page_schema
+from wsgisrv.api.microversions import HEADER
+from wsgisrv.api.results import File
+from wsgisrv.api.serializers import JSON, JSON_LINES, PROBLEM_JSON
+
+_TEXT = {"type": "string"}
+_LINK = {"type": "object", "properties": {"rel": _TEXT, "href": _TEXT}}
+_ERROR = {
+    "type": "object",
+    "required": ["request_id", "code", "status", "title", "detail", "links"],
+    "properties": {
+        "request_id": _TEXT,
+        "code": _TEXT,
+        "status": {"type": "integer"},
+        "title": _TEXT,
+        "detail": _TEXT,
+        "links": {"type": "array", "items": _LINK},
+        "min_version": _TEXT,
+        "max_version": _TEXT,
+    },
+}
+SCHEMAS = {
+    "Errors": {
+        "type": "object",
+        "required": ["errors"],
+        "properties": {"errors": {"type": "array", "minItems": 1, "items": _ERROR}},
+    },
+    "Problem": {
+        "type": "object",
+        "required": ["type", "title", "status", "detail", "request_id"],
+        "properties": {
+            "type": _TEXT,
+            "title": _TEXT,
+            "status": {"type": "integer"},
+            "detail": _TEXT,
+            "request_id": _TEXT,
+            "min_version": _TEXT,
+            "max_version": _TEXT,
+            "errors": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["detail"],
+                    "properties": {"detail": _TEXT, "pointer": _TEXT, "parameter": _TEXT},
+                },
+            },
+        },
+    },
+}
+"""The error documents, by name."""
+
+_REQUEST_ID = "X-OpenStack-Request-ID"
+HEADERS = {
+    _REQUEST_ID: {"description": "Under which the request is in the log.", "schema": _TEXT},
+    HEADER: {"description": "The microversion that was answered.", "schema": _TEXT},
+    "Vary": {"description": "What of the request the answer depends on.", "schema": _TEXT},
+    "ETag": {"description": "Of what is shown.", "schema": _TEXT},
+    "Location": {"description": "Where it is.", "schema": _TEXT},
+    "Retry-After": {"description": "Seconds until it is worth another try.", "schema": _TEXT},
+}
+"""The headers of answers, by name."""
+
+_MAY_SAY_WHEN = (429, 503)
+_ANYTHING = "*/*"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Responses:
+    """Args:
+    components: where schemas get their names.
+    answers: of any action, by status.
+    media_types: of the API.
+    has_versions: whether it has microversions.
+    request_ids: whether every answer has its request's id.
+    """
+
+    components: Components
+    answers: Mapping[int, str]
+    media_types: Sequence[str]
+    has_versions: bool
+    request_ids: bool
+
+    def of(self, plan: Plan, method: str, *, may_be_missing: bool) -> dict[str, Any]:
+        """Returns the responses of one action, by status."""
+        found: dict[str, Any] = {}
+        for one in _within(plan):
+            for status, response in self._successes(one):
+                known = found.setdefault(status, response)
+                if known is not response:
+                    known["content"] = _joined(known.get("content"), response.get("content"))
+        errors = {**self.answers, **_answers(plan)}
+        is_reader = method in ("GET", "HEAD")
+        if conditions_of(plan):
+            if is_reader:
+                errors.setdefault(304, "The client has it already.")
+                found.get("200", {}).get("headers", {}).update(_headers("ETag"))
+            errors.setdefault(412, "Not in the state that the client says.")
+        if any(one.declared.rules for one in _within(plan)):
+            errors.setdefault(403, "The policy does not allow it.")
+        errors.setdefault(400, "The request is wrong; every field that is wrong is named.")
+        errors.setdefault(406, "No media type or microversion that the client takes.")
+        if may_be_missing:
+            errors.setdefault(404, "There is no such resource, or not in the version asked for.")
+        if takes_body(plan):
+            errors.setdefault(413, "The body is too long.")
+            errors.setdefault(415, "The body is of another media type.")
+        for code, meaning in errors.items():
+            found.setdefault(str(code), self._error(code, meaning))
+        return dict(sorted(found.items()))
+
+    def _successes(self, plan: Plan) -> list[tuple[str, dict[str, Any]]]:
+        """Returns the answer with a body, the one without, or both where the action does not say."""
+        hint = _hint(plan)
+        says = plan.result is not None or plan.collection is not None or bool(plan.offers)
+        has_empty = (
+            hint is None or _may_be_none(hint) or (hint is inspect.Signature.empty and not says)
+        )
+        has_body = hint is not None and plan.status[:3] not in ("204", "205")
+        found: dict[str, dict[str, Any]] = {}
+        if has_body:
+            found[plan.status[:3]] = {"content": self._content(plan, hint)}
+        if has_empty or not has_body:
+            found.setdefault(plan.empty_status[:3], {})
+        names = [_REQUEST_ID] if self.request_ids else []
+        names += [HEADER] if self.has_versions else []
+        names += ["Vary"] if self.has_versions or len(self.media_types) > 1 else []
+        names += ["Location"] if plan.location else []
+        return [
+            (
+                status,
+                {
+                    "description": HTTPStatus(int(status)).phrase,
+                    "headers": _headers(*names),
+                    **more,
+                },
+            )
+            for status, more in found.items()
+        ]
+
+    def _content(self, plan: Plan, hint: Any) -> dict[str, Any]:
+        schema = None
+        if plan.declared.responses and plan.result is not None:
+            schema = self.components.placed(plan.result.schema, f"{plan.name}_result")
+        elif plan.collection is not None:
+            schema = self.components.placed(page_schema(plan.collection), f"{plan.name}_page")
+        content = {} if schema is None else {"schema": schema}
+        if plan.offers:
+            # The schema is of the document; what else an action produces is no document.
+            return {name: content if name in self.media_types else {} for name in plan.offers}
+        kind = typing.get_origin(hint) or hint
+        if inspect.isgeneratorfunction(plan.method) or _is(kind, collections.abc.Iterator):
+            return {JSON_LINES: {}}
+        if _is(kind, File) or _is(kind, webob.Response):
+            return {_ANYTHING: {}}
+        return dict.fromkeys(self.media_types, content)
+
+    def _error(self, status: int, meaning: str) -> dict[str, Any]:
+        names = [_REQUEST_ID] if self.request_ids or status >= 400 else []
+        names += [HEADER] if self.has_versions else []
+        names += ["Vary"] if self.has_versions or status >= 400 else []
+        names += ["Retry-After"] if status in _MAY_SAY_WHEN else []
+        names += ["ETag"] if status == 304 else []
+        response: dict[str, Any] = {"description": meaning, "headers": _headers(*names)}
+        if status >= 400:
+            response["content"] = {
+                JSON: {"schema": {"$ref": "#/components/schemas/Errors"}},
+                PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}},
+            }
+        return response
+
+
+def conditions_of(plan: Plan) -> bool:
+    """Whether the action looks at If-Match and If-None-Match."""
+    return bool({304, 412} & _answers(plan).keys())
+
+
+def takes_body(plan: Plan) -> bool:
+    """Whether the action reads a body."""
+    if plan.subs is not None or plan.body is not None:
+        return True
+    return "body" in inspect.signature(plan.method).parameters
+
+
+def _within(plan: Plan) -> Sequence[Plan]:
+    return [plan] if plan.subs is None else [*plan.subs.values()]
+
+
+def _answers(plan: Plan) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for one in _within(plan):
+        for status, meaning in one.declared.answers.items():
+            known = found.get(status, meaning)
+            found[status] = known if meaning in known else f"{known}; {meaning}"
+    return found
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _joined(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Returns the content of two sub-actions' answers of one status."""
+    made = dict(one or {})
+    for name, content in (other or {}).items():
+        known = made.setdefault(name, content)
+        if known != content:
+            schemas = known.get("schema", {}), content.get("schema", {})
+            forms = [form for each in schemas for form in each.get("anyOf", [each])]
+            made[name] = {
+                "schema": {"anyOf": [f for n, f in enumerate(forms) if f not in forms[:n]]}
+            }
+    return made
+
+
+def _hint(plan: Plan) -> Any:
+    """Returns the annotation of the action's result; Signature.empty without one that can be read."""
+    try:
+        hints = typing.get_type_hints(plan.method)
+    except (
+        NameError,
+        AttributeError,
+        TypeError,
+        SyntaxError,
+    ):  # names that only a type checker knows
+        text = inspect.signature(plan.method).return_annotation
+        return None if text in (None, "None") else inspect.Signature.empty
+    found = hints.get("return", inspect.Signature.empty)
+    return None if found is type(None) else found
+
+
+def _may_be_none(hint: Any) -> bool:
+    return type(None) in typing.get_args(hint)
+
+
+def _is(kind: Any, wanted: type) -> bool:
+    return isinstance(kind, type) and issubclass(kind, wanted)
