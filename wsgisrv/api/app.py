@@ -9,7 +9,8 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -19,6 +20,7 @@ from webob import exc
 
 from wsgisrv.api import docs
 from wsgisrv.api.controller import Plan
+from wsgisrv.api.declared import caller, fields_of
 from wsgisrv.api.faults import Faults, FaultTable
 from wsgisrv.api.microversions import ENVIRON_KEY, HEADER, Microversions
 from wsgisrv.api.openapi import Described, Documented
@@ -39,6 +41,8 @@ from wsgisrv.api.serializers import (
 )
 from wsgisrv.current import ROUTE
 from wsgisrv.errors import ConfigError
+
+_LOG = logging.getLogger("wsgisrv.api")
 
 Headers = list[tuple[str, str]]
 
@@ -90,11 +94,23 @@ class API:
         identity_headers: bool = False,
         described: Described | None = None,
     ) -> None:
-        _check("trailing_slash", trailing_slash, _SLASHES)
-        _check("result_errors", result_errors, _RESULT_ERRORS)
+        place = caller()
+        _check(place, "router", router, Router)
+        _check(place, "request_class", request_class, type)
+        _check(place, "versions", versions, Microversions, None)
+        _check(place, "described", described, Described, None)
+        _check_choice(place, "trailing_slash", trailing_slash, _SLASHES)
+        _check_choice(place, "result_errors", result_errors, _RESULT_ERRORS)
+        _check_tables(place, faults or {}, formats or {})
+        asked = ("knows", "allows") if enforcer is not None else ()
+        if not all(callable(getattr(enforcer, name, None)) for name in asked):
+            raise ConfigError(f"{place}: API: enforcer is an api.Enforcer, not {enforcer!r}")
         self.router = router
         self.versions = versions
-        self.media_types = load_media_types(media_types)
+        try:
+            self.media_types = load_media_types(media_types)
+        except ConfigError as error:
+            raise ConfigError(f"{place}: {error}") from None
         self._media_type = next(iter(self.media_types.values()))
         self._plain = {None, "", "*/*", self._media_type.name}
         varies = ["Accept"] if len(self.media_types) > 1 else []
@@ -179,14 +195,14 @@ class API:
         if MORE_HEADERS in environ:
             more += environ[MORE_HEADERS]
         if type(result) is not dict and type(result) is not list:
-            return _send_other(plan, result, environ, start_response, more)
+            return _send_other(plan, result, request, start_response, more)
         is_valid = plan.is_valid_result
         if is_valid is not None and not is_valid(result) and plan.blame_result is not None:
             plan.blame_result(request, result)
         body = media_type.dump(result)
         headers = [("Content-Type", media_type.name), ("Content-Length", str(len(body))), *more]
         if plan.location:
-            headers.append(("Location", _location(plan, result, environ)))
+            headers += _location(plan, result, request)
         start_response(plan.status, headers)
         return [] if method == "HEAD" else [body]
 
@@ -232,13 +248,16 @@ class API:
 
 
 def _send_other(
-    plan: Plan, result: Any, environ: WSGIEnvironment, start_response: StartResponse, more: Headers
+    plan: Plan, result: Any, request: Request, start_response: StartResponse, more: Headers
 ) -> Iterable[bytes]:
     """Sends a result that is no dict and no list."""
+    environ: WSGIEnvironment = request.environ
     is_head = environ["REQUEST_METHOD"] == "HEAD"
     if result is None:
         empty = plan.empty_status.startswith("204")
         headers = [] if empty else [("Content-Type", "text/plain"), ("Content-Length", "0")]
+        if plan.location:
+            headers += _location(plan, {}, request)
         start_response(plan.empty_status, [*headers, *more])
         return []
     if isinstance(result, exc.HTTPException):
@@ -267,10 +286,18 @@ def _send_other(
     return lines
 
 
-def _location(plan: Plan, result: Any, environ: WSGIEnvironment) -> str:
-    fields = {name: quote(str(value), safe="") for name, value in result.items()}
+def _location(plan: Plan, result: Any, request: Request) -> Headers:
+    """Returns the Location header; none, and a line in the log, when the result lacks what it needs."""
+    environ = request.environ
+    known = {**environ["wsgiorg.routing_args"][1], **(result if type(result) is dict else {})}
+    try:
+        fields = {name: quote(str(known[name]), safe="") for name in fields_of(plan.location)}
+    except KeyError as error:
+        # The action has done its work; that it did would be hidden by an error.
+        _LOG.error("%s: %s: no %s for its location", request.request_id, plan.name, error)
+        return []
     root = quote(environ.get("SCRIPT_NAME", "").encode("latin-1"))
-    return root + plan.location.format_map(fields)
+    return [("Location", root + plan.location.format_map(fields))]
 
 
 def _decoded(path: str) -> str:
@@ -286,6 +313,27 @@ def _decoded(path: str) -> str:
         raise exc.HTTPBadRequest("the path is not UTF-8") from None
 
 
-def _check(name: str, value: str, choices: Sequence[str]) -> None:
+def _check(place: str, name: str, value: Any, kind: type, *others: Any) -> None:
+    if value not in others and not isinstance(value, kind):
+        raise ConfigError(f"{place}: API: {name} is a {kind.__name__}, not {value!r}")
+    if kind is type and not issubclass(value, Request):
+        raise ConfigError(f"{place}: API: {name} is a subclass of api.Request, not {value!r}")
+
+
+def _check_choice(place: str, name: str, value: Any, choices: Sequence[str]) -> None:
     if value not in choices:
-        raise ConfigError(f"{name} is one of {', '.join(choices)}, not {value!r}")
+        raise ConfigError(f"{place}: API: {name} is one of {', '.join(choices)}, not {value!r}")
+
+
+def _check_tables(place: str, faults: FaultTable, formats: Formats) -> None:
+    if not isinstance(faults, Mapping) or not all(
+        isinstance(kind, type) and issubclass(kind, BaseException) and callable(made)
+        for kind, made in faults.items()
+    ):
+        raise ConfigError(
+            f"{place}: API: faults is a dict of exception classes and what makes HTTP exceptions of them"
+        )
+    if not isinstance(formats, Mapping) or not all(
+        isinstance(name, str) and callable(test) for name, test in formats.items()
+    ):
+        raise ConfigError(f"{place}: API: formats is a dict of names and functions")

@@ -18,7 +18,10 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection as Sized
 from typing import TYPE_CHECKING, Any
+
+from wsgisrv.api.declared import fields_of
 
 if TYPE_CHECKING:
     from wsgisrv.api.declared import Declared
@@ -70,6 +73,14 @@ class Plan:
     result: Check | None = None
     collection: Collection | None = None
 
+    def missing_in_location(self, arguments: Sized[str]) -> str:
+        """Returns a name in the location that neither the arguments have nor the result may have, or ""."""
+        schema = self.result.schema if self.result is not None else {}
+        if schema.get("additionalProperties", True) is not False:
+            return ""
+        known = {*arguments, *schema.get("properties", ())}
+        return next((name for name in fields_of(self.location) if name not in known), "")
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Action:
@@ -112,6 +123,9 @@ class Action:
                 inspect.signature(method).bind(None, **dict.fromkeys([*names, *supplied]))
             except TypeError as error:
                 return f"{self.name}: {error}"
+        for plan in self.plans:
+            if missing := plan.missing_in_location(names):
+                return f"{self.name}: location = {plan.location!r}: no {missing} in the result or the path"
         return ""
 
     def takes(self, argument: str) -> bool:

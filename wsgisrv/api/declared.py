@@ -7,6 +7,7 @@ file and line. A decorated function stays a plain function, so the order of deco
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
 import string
 import sys
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _DECLARED = "wsgisrv_declared"
+_PLACE = "wsgisrv_place"
+_PACKAGE = f"{__package__}."
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")  # RFC 6838, 4.2
 
 Before = Callable[[Any, Mapping[str, Any]], None]
@@ -55,6 +58,54 @@ class DeclaredSchema:
     span: Span
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Hook:
+    """A hook as it was declared.
+
+    Args:
+        hook: that is called, or the name of the controller's method.
+        kind: ``before`` or ``around``.
+        place: ``file:line`` of the declaration.
+
+    Raises:
+        ConfigError: when it is no hook.
+    """
+
+    hook: Callable[..., Any] | str
+    kind: str
+    place: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.hook, str):
+            self.check(self.hook)
+
+    def of(self, controller: object) -> Callable[..., Any]:
+        """Returns what is called for an action of the controller.
+
+        Raises:
+            ConfigError: when the controller has no such method, or it takes other arguments.
+        """
+        if not isinstance(self.hook, str):
+            return self.hook
+        found = getattr(controller, self.hook, None)
+        if found is None:
+            kind = type(controller).__name__
+            raise ConfigError(f"{self.place}: {self.kind}: {kind} has no method {self.hook!r}")
+        self.check(found)
+        return found  # type: ignore[no-any-return]
+
+    def check(self, hook: Any) -> None:
+        """Checks that it can be called as hooks are."""
+        try:
+            inspect.signature(hook).bind(None, {})
+        except ValueError:
+            return  # something that is compiled, and says nothing of itself
+        except TypeError as error:
+            raise ConfigError(
+                f"{self.place}: {self.kind}: a hook takes the request and a dict of arguments: {error}"
+            ) from None
+
+
 @dataclasses.dataclass(slots=True)
 class Declared:
     """The notes on one function."""
@@ -68,8 +119,8 @@ class Declared:
     bodies: list[DeclaredSchema] = dataclasses.field(default_factory=list)
     queries: list[DeclaredSchema] = dataclasses.field(default_factory=list)
     responses: list[DeclaredSchema] = dataclasses.field(default_factory=list)
-    before: list[Before | str] = dataclasses.field(default_factory=list)
-    around: list[Around | str] = dataclasses.field(default_factory=list)
+    before: list[Hook] = dataclasses.field(default_factory=list)
+    around: list[Hook] = dataclasses.field(default_factory=list)
     rules: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     collections: list[tuple[Collection, Span]] = dataclasses.field(default_factory=list)
     answers: dict[int, str] = dataclasses.field(default_factory=dict)
@@ -83,8 +134,8 @@ def declared_of(function: Callable[..., Any]) -> Declared:
 
 
 def place_of(function: Callable[..., Any]) -> str:
-    """Returns ``file:line`` of a function."""
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    """Returns ``file:line`` of a function; of the innermost, where others are wrapped around it."""
+    code = getattr(inspect.unwrap(getattr(function, "__func__", function)), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else "?"
 
 
@@ -93,29 +144,37 @@ def responds(status: int, *, location: str = "") -> Callable[[_Function], _Funct
 
     Args:
         status: of HTTP, 200 to 299.
-        location: the Location header, below where the API is mounted, with fields of the result in
-            braces: ``/books/{id}``.
+        location: the Location header, below where the API is mounted, with fields of the result, and
+            arguments of the path, in braces: ``/books/{id}``. With 202 and no result it is the place of
+            the task.
 
     Raises:
         ConfigError: when it is no such status, or the location no such text.
     """
-    if not 200 <= status <= 299 or status not in set(HTTPStatus):
+    place = caller()
+    if type(status) is not int or not 200 <= status <= 299 or status not in set(HTTPStatus):
         raise ConfigError(
-            f"{_caller()}: an action responds with a status of 200 to 299, not {status}"
+            f"{place}: an action responds with a status of 200 to 299, not {status!r}"
         )
     try:
-        fields = [field for _, field, _, _ in string.Formatter().parse(location)]
-    except ValueError as error:
-        raise ConfigError(f"{_caller()}: location = {location!r}: {error}") from None
-    if "" in fields:
+        fields = fields_of(location)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{place}: location = {location!r}: {error}") from None
+    if not all(map(str.isidentifier, fields)):
         raise ConfigError(
-            f"{_caller()}: location = {location!r}: braces name a field of the result"
+            f"{place}: location = {location!r}: braces name a field of the result, or an argument"
         )
 
     def note(declared: Declared) -> None:
+        _once(declared.status, "responds", place)
         declared.status, declared.location = status, location
 
     return _noting(note)
+
+
+def fields_of(location: str) -> list[str]:
+    """Returns the names in the braces of a location."""
+    return [field for _, field, _, _ in string.Formatter().parse(location) if field is not None]
 
 
 def produces(*media_types: str) -> Callable[[_Function], _Function]:
@@ -130,11 +189,15 @@ def produces(*media_types: str) -> Callable[[_Function], _Function]:
     Raises:
         ConfigError: when there is none, or one is no media type.
     """
-    if not media_types or not all(map(_MEDIA_TYPE.fullmatch, media_types)):
+    place = caller()
+    if not media_types or not all(
+        isinstance(name, str) and _MEDIA_TYPE.fullmatch(name) for name in media_types
+    ):
         named = ", ".join(map(repr, media_types)) or "nothing"
-        raise ConfigError(f"{_caller()}: an action produces media types as text/csv, not {named}")
+        raise ConfigError(f"{place}: an action produces media types as text/csv, not {named}")
 
     def note(declared: Declared) -> None:
+        _once(declared.media_types, "produces", place)
         declared.media_types = media_types
 
     return _noting(note)
@@ -149,7 +212,7 @@ def version(first: str, last: str = "", *, of: str = "") -> Callable[[_Function]
         of: the action's name, where the method has another. Without it, several methods of one name,
             each with versions of its own, are implementations of one action as well.
     """
-    span = Span(first, last, _caller())
+    span = Span(first, last, caller())
     namespace = sys._getframe(1).f_locals  # noqa: SLF001 - the class body that is being read
 
     def declare(function: _Function) -> _Function:
@@ -160,16 +223,23 @@ def version(first: str, last: str = "", *, of: str = "") -> Callable[[_Function]
             notes.earlier = earlier
         return function
 
-    return declare
+    return _decorator(declare)
 
 
 def sub_action(name: str) -> Callable[[_Function], _Function]:
     """Declares what ``{"name": {...}}`` in the body of ``Router.sub_actions`` asks for.
 
     The method gets what stands under the name as ``body``.
+
+    Raises:
+        ConfigError: when the name is no text.
     """
+    place = caller()
+    if not isinstance(name, str) or not name:
+        raise ConfigError(f"{place}: a sub-action has a name, not {name!r}")
 
     def note(declared: Declared) -> None:
+        _once(declared.sub_action, "sub_action", place)
         declared.sub_action = name
 
     return _noting(note)
@@ -179,7 +249,7 @@ def body(
     schema: Mapping[str, Any], first: str = "", last: str = ""
 ) -> Callable[[_Function], _Function]:
     """Declares the JSON Schema of the body, in some microversions or in all; the action gets ``body``."""
-    declared_schema = DeclaredSchema(schema, Span(first, last, _caller()))
+    declared_schema = DeclaredSchema(schema, Span(first, last, caller()))
     return _noting(lambda declared: declared.bodies.append(declared_schema))
 
 
@@ -190,7 +260,7 @@ def query(
 
     Texts become integers, numbers and booleans where the schema's properties say so.
     """
-    declared_schema = DeclaredSchema(schema, Span(first, last, _caller()))
+    declared_schema = DeclaredSchema(schema, Span(first, last, caller()))
     return _noting(lambda declared: declared.queries.append(declared_schema))
 
 
@@ -198,7 +268,7 @@ def returns(
     schema: Mapping[str, Any], first: str = "", last: str = ""
 ) -> Callable[[_Function], _Function]:
     """Declares the JSON Schema of the result, likewise; API says what happens to one that breaks it."""
-    declared_schema = DeclaredSchema(schema, Span(first, last, _caller()))
+    declared_schema = DeclaredSchema(schema, Span(first, last, caller()))
     return _noting(lambda declared: declared.responses.append(declared_schema))
 
 
@@ -206,7 +276,7 @@ def lists(
     collection: Collection, first: str = "", last: str = ""
 ) -> Callable[[_Function], _Function]:
     """Declares that the action lists a collection, likewise; the action gets ``page``."""
-    span = Span(first, last, _caller())
+    span = Span(first, last, caller())
     return _noting(lambda declared: declared.collections.append((collection, span)))
 
 
@@ -214,23 +284,35 @@ def before(hook: Before | str) -> Callable[[_Function], _Function]:
     """Declares a hook that runs before the body is read: authorization, a rate.
 
     Args:
-        hook: or the name of a method of the controller.
+        hook: is called with the request and a dict of the path arguments, ``hook(request, arguments)``,
+            and raises to refuse. Or the name of a method of the controller that takes the same.
+
+    Raises:
+        ConfigError: when it is neither.
     """
-    return _noting(lambda declared: declared.before.insert(0, hook))
+    declared_hook = Hook(hook, "before", caller())
+    return _noting(lambda declared: declared.before.insert(0, declared_hook))
 
 
 def around(hook: Around | str) -> Callable[[_Function], _Function]:
     """Declares a hook that runs around the action, after validation: a quota that is given back.
 
     Args:
-        hook: or the name of a method of the controller.
+        hook: is called with the request and a dict of all arguments, ``hook(request, arguments)``, and
+            returns a context manager (``contextlib.contextmanager`` makes one of a generator), which is
+            left when the action has returned or raised. Or the name of a method of the controller that
+            does.
+
+    Raises:
+        ConfigError: when it is neither.
     """
-    return _noting(lambda declared: declared.around.insert(0, hook))
+    declared_hook = Hook(hook, "around", caller())
+    return _noting(lambda declared: declared.around.insert(0, declared_hook))
 
 
 def policy(rule: str) -> Callable[[_Function], _Function]:
     """Declares the rule that the API's enforcer is asked before the action."""
-    place = _caller()
+    place = caller()
     return _noting(lambda declared: declared.rules.append((rule, place)))
 
 
@@ -241,7 +323,7 @@ def answers(status: int, meaning: str) -> Callable[[_Function], _Function]:
         ConfigError: when it is no status of 200 to 599, or the meaning no text.
     """
     if complaint := wrong_answer(status, meaning):
-        raise ConfigError(f"{_caller()}: {complaint}")
+        raise ConfigError(f"{caller()}: {complaint}")
 
     def note(declared: Declared) -> None:
         declared.answers[status] = meaning
@@ -261,7 +343,23 @@ def _noting(note: Callable[[Declared], None]) -> Callable[[_Function], _Function
         note(_noted(function))
         return function
 
+    return _decorator(declare)
+
+
+def _decorator(declare: Callable[[_Function], _Function]) -> Callable[[_Function], _Function]:
+    """Returns the decorator, which knows where it was made: in case it is put on nothing."""
+    setattr(declare, _PLACE, caller())
     return declare
+
+
+def uncalled(member: object) -> str:
+    """Returns the place of a decorator that was written without its call, ``@api.policy``; else ""."""
+    return str(getattr(member, _PLACE, ""))
+
+
+def _once(known: object, name: str, place: str) -> None:
+    if known:
+        raise ConfigError(f"{place}: {name} is said twice of one action")
 
 
 def _noted(function: Callable[..., Any]) -> Declared:
@@ -274,6 +372,9 @@ def _noted(function: Callable[..., Any]) -> Declared:
     return notes
 
 
-def _caller() -> str:
-    frame = sys._getframe(2)  # noqa: SLF001 - whoever called the function that calls this one
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+def caller() -> str:
+    """Returns ``file:line`` of whoever declares: the first frame outside of this package."""
+    frame = inspect.currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith(_PACKAGE):
+        frame = frame.f_back
+    return "?" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"

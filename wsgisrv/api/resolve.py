@@ -19,9 +19,10 @@ import webob
 from webob import exc
 
 from wsgisrv.api.controller import SUPPLIED, Action, Plan, Prepare
-from wsgisrv.api.declared import Declared, DeclaredSchema, Span, declared_of, place_of
+from wsgisrv.api.declared import Declared, DeclaredSchema, Span, declared_of, place_of, uncalled
 from wsgisrv.api.faults import BrokenResultError, InvalidFields
 from wsgisrv.api.microversions import Microversions
+from wsgisrv.api.pagination import Collection
 from wsgisrv.api.policy import Enforcer, check_rule
 from wsgisrv.api.querystring import converters_of
 from wsgisrv.api.request import Request
@@ -120,8 +121,16 @@ class Resolver:
         """Returns a plan for each index; indexes for which all is the same have the same."""
         declared = declared_of(method)
         schemas = [
-            self._by_index(s) for s in (declared.bodies, declared.queries, declared.responses)
+            self._by_index(found, f"{what} schemas")
+            for what, found in (
+                ("body", declared.bodies),
+                ("query", declared.queries),
+                ("result", declared.responses),
+            )
         ]
+        for listed, span in declared.collections:
+            if not isinstance(listed, Collection):
+                raise ConfigError(f"{span.place}: lists takes a Collection, not {listed!r}")
         collections = self._spread(declared.collections, "lists")
         plans: dict[tuple[int, ...], Plan] = {}
         found = []
@@ -144,6 +153,13 @@ class Resolver:
         collection: Any,
     ) -> Plan:
         declared = declared_of(method)
+        place = place_of(method)
+        if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
+            raise ConfigError(f"{place}: {name}: an action is a plain function, not an async one")
+        if declared.status in (204, 205) and (result is not None or declared.location):
+            raise ConfigError(
+                f"{place}: {name}: responds with {declared.status}, which has no result and no location"
+            )
         status = f"{declared.status or 200} {HTTPStatus(declared.status or 200).phrase}"
         return Plan(
             name=name,
@@ -178,7 +194,7 @@ class Resolver:
         steps: list[Prepare] = [
             *([_offer_step(tuple(declared.media_types))] if declared.media_types else []),
             *(check_rule(self._settings.enforcer, rule, at) for rule, at in declared.rules),
-            *(_hook(method, hook) for hook in declared.before),
+            *(hook.of(_owner(method)) for hook in declared.before),
         ]
         if collection is not None:
             steps.append(_page_step(collection, "page" in taken))
@@ -200,10 +216,8 @@ class Resolver:
 
         return blame
 
-    def _by_index(self, schemas: Iterable[DeclaredSchema]) -> dict[int, Check]:
-        return self._spread(
-            [(self._checked(one), one.span) for one in schemas], "schemas of one kind"
-        )
+    def _by_index(self, schemas: Iterable[DeclaredSchema], what: str) -> dict[int, Check]:
+        return self._spread([(self._checked(one), one.span) for one in schemas], what)
 
     def _spread(self, declared: Iterable[tuple[Any, Span]], what: str) -> dict[int, Any]:
         found: dict[int, Any] = {}
@@ -246,6 +260,8 @@ def _methods(controller: object) -> list[Callable[..., Any]]:
         if name.startswith("_") or not inspect.isroutine(getattr(kind, name)):
             continue
         method = getattr(controller, name)
+        if place := uncalled(method):
+            raise ConfigError(f"{place}: {kind.__name__}.{name}: a decorator without its (...)")
         found.append(method)
         while (earlier := declared_of(method).earlier) is not None:
             method = earlier.__get__(controller, kind)
@@ -253,8 +269,12 @@ def _methods(controller: object) -> list[Callable[..., Any]]:
     return found
 
 
+def _owner(method: Callable[..., Any]) -> object:
+    return getattr(method, "__self__", None)
+
+
 def _within_hooks(method: Callable[..., Any], declared: Declared) -> Callable[..., Any]:
-    hooks = [_hook(method, hook) for hook in declared.around]
+    hooks = [hook.of(_owner(method)) for hook in declared.around]
     if not hooks:
         return method
 
@@ -279,17 +299,6 @@ def _without_body(call: Callable[..., Any], name: str, status: int) -> Callable[
         return result
 
     return checked
-
-
-def _hook(method: Callable[..., Any], hook: Any) -> Any:
-    """Returns the hook, which may be named: a method of the controller's own."""
-    if not isinstance(hook, str):
-        return hook
-    controller = getattr(method, "__self__", None)
-    found = getattr(controller, hook, None)
-    if not callable(found):
-        raise ConfigError(f"{place_of(method)}: no hook {hook!r}")
-    return found
 
 
 def _in_turn(steps: Sequence[Prepare]) -> Prepare | None:

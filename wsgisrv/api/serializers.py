@@ -55,6 +55,8 @@ def load_media_types(names: Sequence[str]) -> dict[str, MediaType]:
     Raises:
         ConfigError: when an entry point is missing, or is none.
     """
+    if isinstance(names, str):
+        raise ConfigError(f"media_types is a list of names, not {names!r}")
     found: dict[str, MediaType] = {}
     for name in names:
         found[name] = JSON_TYPE if name == JSON else _entry_point(name)
