@@ -4,7 +4,8 @@ Rules: at start every version has an index, and a request's header becomes one b
 what differs between versions: that is declared beside the actions.
 
 Source: the API-SIG's microversion specification: ``OpenStack-API-Version: shelf 1.2``, ``latest``, the first
-version without the header, 400 for a malformed value, 406 for one out of range.
+version without the header, 400 for a malformed version, 406 for one out of range. And RFC 9110, 5.6.1.2:
+empty elements of a list are passed over.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 
 from webob import exc
 
-from wsgisrv.api.declared import Span
+from wsgisrv.api.declared import Span, caller
 from wsgisrv.errors import ConfigError
 
 HEADER = "OpenStack-API-Version"
@@ -22,20 +23,9 @@ ENVIRON_KEY = "HTTP_OPENSTACK_API_VERSION"
 _MOST_KEPT = 64  # headers of which the index is kept; there are few that are right
 _LONGEST_KEPT = 100  # octets
 _MOST_VERSIONS = 10_000
-_VERSION = re.compile(r"(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})")
+_VERSION = re.compile(r"([1-9][0-9]{0,99})\.(0|[1-9][0-9]{0,99})")
+_BLANKS = re.compile(r"[ \t]+")
 _SERVICE_TYPE = re.compile(r"[a-z][a-z0-9-]*")
-
-
-class UnacceptableVersionError(exc.HTTPNotAcceptable):  # type: ignore[misc]
-    """406: the version is none of those that there are; the error says which are.
-
-    Args:
-        versions: that there are.
-    """
-
-    def __init__(self, detail: str, versions: Microversions) -> None:
-        super().__init__(detail)
-        self.more = {"min_version": versions.first, "max_version": versions.last}
 
 
 class Microversions:
@@ -51,11 +41,12 @@ class Microversions:
     """
 
     def __init__(self, service_type: str, first: str, last: str) -> None:
-        if not _SERVICE_TYPE.fullmatch(service_type):
-            raise ConfigError(f"no service type: {service_type!r}; it has a-z, 0-9 and -")
-        low, high = _parsed(first), _parsed(last)
+        place = caller()
+        if not isinstance(service_type, str) or not _SERVICE_TYPE.fullmatch(service_type):
+            raise ConfigError(f"{place}: no service type: {service_type!r}; it has a-z, 0-9 and -")
+        low, high = _parsed(first, place), _parsed(last, place)
         if low[0] != high[0] or low > high or high[1] - low[1] >= _MOST_VERSIONS:
-            raise ConfigError(f"no range of microversions: {first} to {last}")
+            raise ConfigError(f"{place}: no range of microversions: {first} to {last}")
         self.service_type = service_type
         self.first, self.last = first, last
         self._low = low
@@ -72,7 +63,7 @@ class Microversions:
 
         Raises:
             webob.exc.HTTPBadRequest: when the header is malformed.
-            UnacceptableVersionError: when the version is out of range.
+            webob.exc.HTTPNotAcceptable: when the version is out of range.
         """
         if header is None:
             return 0
@@ -93,8 +84,8 @@ class Microversions:
         """
         if span is None:
             return range(len(self.names))
-        low = self._placed(span.first, span.place) if span.first else 0
-        high = self._placed(span.last, span.place) if span.last else len(self.names) - 1
+        low = 0 if span.first == "" else self._placed(span.first, span.place)
+        high = len(self.names) - 1 if span.last == "" else self._placed(span.last, span.place)
         found = range(max(low, 0), min(high, len(self.names) - 1) + 1)
         if not found:
             raise ConfigError(
@@ -103,10 +94,7 @@ class Microversions:
         return found
 
     def _placed(self, text: str, place: str) -> int:
-        try:
-            major, minor = _parsed(text)
-        except ConfigError as error:
-            raise ConfigError(f"{place}: {error}") from None
+        major, minor = _parsed(text, place)
         if major != self._low[0]:
             raise ConfigError(f"{place}: {text}: the API has {self.first} to {self.last}")
         return minor - self._low[1]
@@ -114,40 +102,53 @@ class Microversions:
     def _parse(self, header: str) -> int:
         """Takes the header apart: one entry for each service, of which the others are not our business."""
         found = None
-        for entry in header.split(","):
-            words = entry.split()
-            if len(words) != 2:
-                raise exc.HTTPBadRequest(
-                    f"the header {HEADER}: {header[:100]!a}: has to be a service type and a version,"
-                    f" as in {self.service_type} {self.last}"
-                )
-            if words[0].lower() == self.service_type:
+        for entry in (part.strip(" \t") for part in header.split(",")):
+            name, *rest = _BLANKS.split(entry)
+            if name.lower() == self.service_type:
+                if len(rest) != 1:
+                    raise self._refusal(
+                        exc.HTTPBadRequest,
+                        f": {entry[:100]!a}: has to be a service type and a version,"
+                        f" as in {self.service_type} {self.last}",
+                    )
                 if found is not None:
-                    raise exc.HTTPBadRequest(f"the header {HEADER} names {words[0]} twice")
-                found = words[1]
-        return 0 if found is None else self._indexed(found)
+                    raise self._refusal(exc.HTTPBadRequest, f" names {self.service_type} twice")
+                found = rest[0]
+            elif entry == "latest" or _VERSION.fullmatch(entry):
+                raise self._refusal(
+                    exc.HTTPBadRequest, f": {entry!a} has no service type in front of it"
+                )
+        return 0 if found is None else self._index_of(found)
 
-    def _indexed(self, text: str) -> int:
-        if text == "latest":
-            return len(self.names) - 1
-        match = _VERSION.fullmatch(text)
-        if match is None:
-            raise exc.HTTPBadRequest(
-                f"the header {HEADER}: {text[:100]!a} is no version; {self._range()}"
-            )
-        index = int(match[2]) - self._low[1]
-        if int(match[1]) != self._low[0] or not 0 <= index < len(self.names):
-            raise UnacceptableVersionError(
-                f"the header {HEADER}: there is no version {text}; {self._range()}", self
-            )
-        return index
+    def _index_of(self, text: str) -> int:
+        """Returns the index of a version that the header names."""
+        index = self._indexes.get(f"{self.service_type} {text}")
+        if index is not None:
+            return index
+        if _VERSION.fullmatch(text):
+            raise self._refusal(exc.HTTPNotAcceptable, f": there is no version {text}", text)
+        raise self._refusal(exc.HTTPBadRequest, f": {text[:100]!a} is no version")
 
-    def _range(self) -> str:
-        return f"there are {self.first} to {self.last}, and latest"
+    def _refusal(
+        self, kind: type[exc.HTTPException], detail: str, version: str = ""
+    ) -> exc.HTTPException:
+        """Returns the error for a header that is refused, with the range in words and in fields.
+
+        Args:
+            version: that was asked for; "" when that is none, and the answer is the first one's.
+        """
+        error = kind(
+            f"the header {HEADER}{detail}; there are {self.first} to {self.last}, and latest",
+            headers=[(HEADER, f"{self.service_type} {version or self.first}")],
+        )
+        error.more = {"min_version": self.first, "max_version": self.last}
+        return error
 
 
-def _parsed(text: str) -> tuple[int, int]:
-    match = _VERSION.fullmatch(text)
+def _parsed(version: str, place: str) -> tuple[int, int]:
+    if not isinstance(version, str):
+        raise ConfigError(f"{place}: no microversion: {version!r}; it is a text, as in '1.3'")
+    match = _VERSION.fullmatch(version)
     if match is None:
-        raise ConfigError(f"no microversion: {text!r}; it looks like 1.3")
+        raise ConfigError(f"{place}: no microversion: {version!r}; it looks like 1.3")
     return int(match[1]), int(match[2])

@@ -119,22 +119,66 @@ def test_the_header_chooses_the_version_and_the_answer_says_it(
 
 
 @pytest.mark.parametrize(
-    "header", ["1.2", "shelf", "shelf 1", "shelf 1.2.3", "shelf x", "shelf 01.2", "shelf 1.2,",
-               "shelf -1.2", "shelf 1.1, shelf 1.2", "shelf 1.99999"],
+    "header",
+    [
+        "", " , ,", "compute", "compute latest foo", "compute xyz, \xff", "shelf=1.2", '"shelf 1.2"',
+        "shelf\xa01.2", "2", "compute 2.1, compute 2.2",
+    ],
 )  # fmt: skip
-def test_a_malformed_version_is_400(client: Client, header: str) -> None:
+def test_what_is_not_of_this_service_leaves_the_first_version(client: Client, header: str) -> None:
+    response = client.get("/things", headers={"OpenStack-API-Version": header}, status=200)
+    assert response.headers["OpenStack-API-Version"] == "shelf 1.0"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["shelf 1.2,", ",shelf 1.2", "shelf 1.2, ,compute 2.1", "compute latest foo, shelf 1.2",
+     "\tshelf\t1.2\t", "compute,shelf 1.2", "compute xyz, shelf 1.2", "compute 1, compute 1, SHELF 1.2"],
+)  # fmt: skip
+def test_empty_elements_and_other_services_are_passed_over(client: Client, header: str) -> None:
+    response = client.get("/things", headers={"OpenStack-API-Version": header}, status=200)
+    assert response.headers["OpenStack-API-Version"] == "shelf 1.2"
+
+
+@pytest.mark.parametrize(
+    ("header", "detail"),
+    [
+        ("1.2", "'1.2' has no service type in front of it"),
+        ("compute 2.1, latest", "'latest' has no service type in front of it"),
+        ("shelf", "'shelf': has to be a service type and a version, as in shelf 1.5"),
+        ("shelf 1.2 x", "'shelf 1.2 x': has to be a service type and a version"),
+        ("shelf 1", "'1' is no version"), ("shelf 1.2.3", "'1.2.3' is no version"),
+        ("shelf x", "'x' is no version"), ("shelf 01.2", "'01.2' is no version"),
+        ("shelf 1.02", "'1.02' is no version"), ("shelf -1.2", "'-1.2' is no version"),
+        ("shelf 0.9", "'0.9' is no version"), ("shelf \xb2.1", "'\\xb2.1' is no version"),
+        ("shelf 1.2\x85", "'1.2\\x85' is no version"), ("shelf LATEST", "'LATEST' is no version"),
+        ("shelf 1." + "9" * 500, "is no version"),
+        ("shelf 1.1, shelf 1.2", "names shelf twice"), ("shelf 1.1, Shelf 1.1", "names shelf twice"),
+    ],
+)  # fmt: skip
+def test_a_malformed_version_is_400_with_the_range(
+    client: Client, header: str, detail: str
+) -> None:
     response = client.get("/things", headers={"OpenStack-API-Version": header}, status=400)
-    assert "OpenStack-API-Version" in client.errors(response)[0]
+    (said,) = client.errors(response)
+    assert said.startswith("the header OpenStack-API-Version")
+    assert detail in said
+    assert said.endswith("; there are 1.0 to 1.5, and latest")
+    error = response.json["errors"][0]
+    assert (error["min_version"], error["max_version"]) == ("1.0", "1.5")
+    assert response.headers["OpenStack-API-Version"] == "shelf 1.0"
     assert response.headers["Vary"] == "OpenStack-API-Version, Accept"
 
 
-@pytest.mark.parametrize("version", ["1.6", "2.0", "0.9"])
+@pytest.mark.parametrize("version", ["1.6", "1.10", "2.0", "1.10000", "10000.1", f"1.{'9' * 90}"])
 def test_a_version_out_of_range_is_406_with_the_range(client: Client, version: str) -> None:
     response = client.at(version).get("/things", status=406)
     (detail,) = client.errors(response)
     assert f"no version {version}; there are 1.0 to 1.5" in detail
     error = response.json["errors"][0]
     assert (error["min_version"], error["max_version"]) == ("1.0", "1.5")
+    assert response.headers["OpenStack-API-Version"] == f"shelf {version}"
+    assert response.headers["Vary"] == "OpenStack-API-Version, Accept"
 
 
 def test_each_version_has_its_implementation(client: Client) -> None:
@@ -173,11 +217,22 @@ def test_few_headers_are_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "first", "last"),
-    [("shelf", "1", "2"), ("shelf", "1.2", "1.1"), ("shelf", "1.0", "2.0"), ("a b", "1.0", "1.1")],
+    ("service", "first", "last", "complaint"),
+    [
+        ("shelf", "1", "2", "no microversion: '1'"),
+        ("shelf", "1.2", "1.1", "no range of microversions: 1.2 to 1.1"),
+        ("shelf", "1.0", "2.0", "no range of microversions: 1.0 to 2.0"),
+        ("shelf", "0.1", "0.2", "no microversion: '0.1'"),
+        ("shelf", "1.0", 1.1, "no microversion: 1.1; it is a text, as in '1.3'"),
+        ("shelf", None, "1.1", "no microversion: None; it is a text"),
+        ("a b", "1.0", "1.1", "no service type: 'a b'"),
+        (7, "1.0", "1.1", "no service type: 7"),
+    ],
 )
-def test_wrong_microversions_fail_at_start(service: str, first: str, last: str) -> None:
-    with pytest.raises(ConfigError):
+def test_wrong_microversions_fail_at_start(
+    service: Any, first: Any, last: Any, complaint: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"{HERE}:\d+: {complaint}"):
         api.Microversions(service, first, last)
 
 
@@ -329,6 +384,12 @@ def test_more_that_is_declared_wrongly_fails_at_start() -> None:
 
     assert "has no microversions" in refused(Versioned())
     assert "none of the versions 1.0 to 1.5" in refused(Versioned(), versions=VERSIONS)
+
+    class Numbered:
+        @api.version(1.3)  # type: ignore[arg-type]
+        def index(self, request: api.Request) -> None: ...
+
+    assert "no microversion: 1.3; it is a text" in refused(Numbered(), versions=VERSIONS)
 
     class TwoBodies:
         @api.body(NAME)
