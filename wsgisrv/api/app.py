@@ -18,7 +18,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import webob
 from webob import exc
 
-from wsgisrv.api import docs
+from wsgisrv.api import docs, sub_actions
 from wsgisrv.api.controller import Plan
 from wsgisrv.api.declared import caller, fields_of
 from wsgisrv.api.faults import Faults, FaultTable
@@ -26,7 +26,7 @@ from wsgisrv.api.microversions import ENVIRON_KEY, HEADER, Microversions
 from wsgisrv.api.openapi import Described, Documented
 from wsgisrv.api.policy import Enforcer
 from wsgisrv.api.request import MORE_HEADERS, VERSION, Request
-from wsgisrv.api.resolve import ResolveSettings, choose_sub_action
+from wsgisrv.api.resolve import ResolveSettings
 from wsgisrv.api.results import File, JSONLines, is_file, open_file, wrapped
 from wsgisrv.api.router import Router
 from wsgisrv.api.schema import Formats
@@ -179,11 +179,9 @@ class API:
         environ[ROUTE] = environ.get("SCRIPT_NAME", "") + environ[ROUTE]
         action, arguments = found
         plan = action.at[index]
-        if plan is None:
-            raise exc.HTTPNotFound(f"no {method} {path} in version {environ[VERSION]}")
         environ["wsgiorg.routing_args"] = ((), arguments)
-        if plan.subs is not None:
-            plan = choose_sub_action(plan, request)
+        if plan is None or plan.subs is not None:
+            plan = _chosen(plan, request, path)
         accept = environ.get("HTTP_ACCEPT")
         media_type = (
             self._media_type if accept in self._plain else self._negotiated(accept or "*/*", plan)
@@ -245,6 +243,14 @@ class API:
                 start_response("204 No Content", [("Allow", ", ".join(allowed)), *more])
                 return []
         raise self.router.refusal(method, path, environ, index)
+
+
+def _chosen(plan: Plan | None, request: Request, path: str) -> Plan:
+    """Returns the plan of the sub-action that is asked for, where the version has any of the path."""
+    if plan is None:
+        version = request.environ[VERSION]
+        raise exc.HTTPNotFound(f"no {request.method} {path} in version {version}")
+    return sub_actions.choose(plan, request)
 
 
 def _send_other(

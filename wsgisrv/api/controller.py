@@ -52,6 +52,7 @@ class Plan:
         is_valid_result: whether a result fits its schema; None when that is not checked.
         blame_result: says what is wrong with a result that does not.
         subs: by name, where the body chooses among sub-actions.
+        subs_elsewhere: the names of those that only other versions have.
         offers: the media types that it answers in; none for the API's.
         body: the schema of the body, if there is one; ``query``, ``result`` and ``collection`` likewise.
     """
@@ -67,6 +68,7 @@ class Plan:
     is_valid_result: Callable[[Any], bool] | None = None
     blame_result: Callable[[Request, Any], None] | None = None
     subs: Mapping[str, Plan] | None = None
+    subs_elsewhere: frozenset[str] = frozenset()
     offers: tuple[str, ...] = ()
     body: Check | None = None
     query: Check | None = None

@@ -25,6 +25,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _DECLARED = "wsgisrv_declared"
 _PLACE = "wsgisrv_place"
 _PACKAGE = f"{__package__}."
+_VERSIONED = "_wsgisrv_versioned"  # of a class: the names and notes of its methods with versions
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")  # RFC 6838, 4.2
 
 Before = Callable[[Any, Mapping[str, Any]], None]
@@ -126,11 +127,33 @@ class Declared:
     answers: dict[int, str] = dataclasses.field(default_factory=dict)
     earlier: Callable[..., Any] | None = None
 
+    @property
+    def spans(self) -> list[Span]:
+        """Of all that holds in some versions only."""
+        schemas = [one.span for one in (*self.bodies, *self.queries, *self.responses)]
+        return schemas + [span for _, span in self.collections]
+
 
 def declared_of(function: Callable[..., Any]) -> Declared:
     """Returns the notes on a function or method; empty ones when there are none."""
     found = getattr(function, _DECLARED, None)
     return found if isinstance(found, Declared) else Declared()
+
+
+def refuse_hidden(kind: type) -> None:
+    """Refuses a method with versions that a later method of its name, in the same class, has replaced.
+
+    Raises:
+        ConfigError: when there is one.
+    """
+    for name, notes in vars(kind).get(_VERSIONED, ()):
+        found = latest = vars(kind).get(name)
+        while callable(found) and declared_of(found) is not notes:
+            found = declared_of(found).earlier
+        if callable(latest) and found is None:
+            raise ConfigError(
+                f"{place_of(latest)}: {kind.__name__}.{name}: hides that of {notes.span.place}, {notes.span}"
+            )
 
 
 def place_of(function: Callable[..., Any]) -> str:
@@ -218,6 +241,8 @@ def version(first: str, last: str = "", *, of: str = "") -> Callable[[_Function]
     def declare(function: _Function) -> _Function:
         notes = _noted(function)
         notes.span, notes.implements = span, of
+        if "__qualname__" in namespace:
+            namespace.setdefault(_VERSIONED, []).append((function.__name__, notes))
         earlier = namespace.get(function.__name__)
         if callable(earlier) and earlier is not function:
             notes.earlier = earlier

@@ -19,7 +19,15 @@ import webob
 from webob import exc
 
 from wsgisrv.api.controller import SUPPLIED, Action, Plan, Prepare
-from wsgisrv.api.declared import Declared, DeclaredSchema, Span, declared_of, place_of, uncalled
+from wsgisrv.api.declared import (
+    Declared,
+    DeclaredSchema,
+    Span,
+    declared_of,
+    place_of,
+    refuse_hidden,
+    uncalled,
+)
 from wsgisrv.api.faults import BrokenResultError, InvalidFields
 from wsgisrv.api.microversions import Microversions
 from wsgisrv.api.pagination import Collection
@@ -27,6 +35,7 @@ from wsgisrv.api.policy import Enforcer, check_rule
 from wsgisrv.api.querystring import converters_of
 from wsgisrv.api.request import Request
 from wsgisrv.api.schema import Check, Formats
+from wsgisrv.api.sub_actions import choosers
 from wsgisrv.errors import ConfigError
 
 _LOG = logging.getLogger("wsgisrv.api")
@@ -82,11 +91,7 @@ class Resolver:
         if not named:
             raise ConfigError(f"{place}: {kind} has no sub_action")
         actions = {name: self._action(kind, name, methods) for name, methods in named.items()}
-        at = []
-        for index in range(self._count()):
-            here = {name: one.at[index] for name, one in actions.items()}
-            at.append(_chooser(f"{kind}.action", {k: v for k, v in here.items() if v is not None}))
-        return Action(f"{kind}.action", _merged(at), place)
+        return Action(f"{kind}.action", choosers(f"{kind}.action", actions, self._count()), place)
 
     def _find(self, controller: object) -> dict[str, Action]:
         named: dict[str, list[Callable[..., Any]]] = {}
@@ -120,6 +125,9 @@ class Resolver:
     ) -> list[Plan]:
         """Returns a plan for each index; indexes for which all is the same have the same."""
         declared = declared_of(method)
+        for span in declared.spans:
+            if not set(indexes).intersection(self._spanned(span)):
+                raise ConfigError(f"{span.place}: {kind}.{name} is in none of the versions {span}")
         schemas = [
             self._by_index(found, f"{what} schemas")
             for what, found in (
@@ -222,7 +230,7 @@ class Resolver:
     def _spread(self, declared: Iterable[tuple[Any, Span]], what: str) -> dict[int, Any]:
         found: dict[int, Any] = {}
         for one, span in declared:
-            for index in self._range(span if span.first or span.last else None):
+            for index in self._spanned(span):
                 if index in found:
                     raise ConfigError(f"{span.place}: two {what} {self._named(index)}".rstrip())
                 found[index] = one
@@ -247,6 +255,10 @@ class Resolver:
             raise ConfigError(f"{span.place}: {span}: the API has no microversions")
         return range(1)
 
+    def _spanned(self, span: Span) -> range:
+        """As ``_range``, of a declaration that may say no versions, and is of all then."""
+        return self._range(None if (span.first, span.last) == ("", "") else span)
+
     def _named(self, index: int) -> str:
         versions = self._settings.versions
         return f"in {versions.names[index]}" if versions else ""
@@ -255,6 +267,8 @@ class Resolver:
 def _methods(controller: object) -> list[Callable[..., Any]]:
     """Returns the public methods, and those that ``version`` found under the same names before them."""
     kind = type(controller)
+    for one in kind.__mro__:
+        refuse_hidden(one)
     found: list[Callable[..., Any]] = []
     for name in dir(kind):
         if name.startswith("_") or not inspect.isroutine(getattr(kind, name)):
@@ -372,46 +386,3 @@ def _sub_body_step(name: str, check: Check | None, is_taken: bool) -> Prepare:
             arguments["body"] = value
 
     return step
-
-
-def _chooser(name: str, subs: Mapping[str, Plan]) -> Plan | None:
-    """Returns the plan that chooses among sub-actions by the body's one key."""
-    if not subs:
-        return None
-
-    def never(request: Request, **arguments: Any) -> Any:
-        raise AssertionError("a sub-action is called instead")
-
-    return Plan(
-        name=name,
-        call=never,
-        method=never,
-        declared=Declared(),
-        status="200 OK",
-        empty_status="204 No Content",
-        subs=subs,
-    )
-
-
-def choose_sub_action(plan: Plan, request: Request) -> Plan:
-    """Returns the plan of the sub-action that the body asks for.
-
-    Raises:
-        InvalidFields: when it asks for none, or for several.
-        webob.exc.HTTPException: when the body is no JSON object.
-    """
-    subs = plan.subs or {}
-    body = request.json_object
-    if len(body) != 1 or not body.keys() <= subs.keys():
-        raise InvalidFields({"": f"has to have exactly one key of {', '.join(sorted(subs))}"})
-    return subs[next(iter(body))]
-
-
-def _merged(plans: Sequence[Plan | None]) -> list[Plan | None]:
-    """Returns the plans, equal choosers made one."""
-    found: list[Plan | None] = []
-    for plan in plans:
-        before = found[-1] if found else None
-        same = plan is not None and before is not None and plan.subs == before.subs
-        found.append(before if same else plan)
-    return found
