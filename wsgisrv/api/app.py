@@ -18,7 +18,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import webob
 from webob import exc
 
-from wsgisrv.api import docs, sub_actions
+from wsgisrv.api import conditions, docs, sub_actions
 from wsgisrv.api.controller import Plan
 from wsgisrv.api.declared import caller, fields_of
 from wsgisrv.api.faults import Faults, FaultTable
@@ -189,6 +189,10 @@ class API:
         if plan.prepare is not None:
             arguments = {**arguments}
             plan.prepare(request, arguments)
+        if (
+            "HTTP_IF_MATCH" in environ or "HTTP_IF_NONE_MATCH" in environ
+        ) and not plan.declared.is_conditional:
+            conditions.check_without_etag(environ)
         result = plan.call(request, **arguments)
         if MORE_HEADERS in environ:
             more += environ[MORE_HEADERS]

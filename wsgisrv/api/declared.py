@@ -125,6 +125,8 @@ class Declared:
     rules: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     collections: list[tuple[Collection, Span]] = dataclasses.field(default_factory=list)
     answers: dict[int, str] = dataclasses.field(default_factory=dict)
+    is_conditional: bool = False
+    needs_if_match: bool = False
     earlier: Callable[..., Any] | None = None
 
     @property
@@ -361,6 +363,22 @@ def wrong_answer(status: Any, meaning: Any) -> str:
     if type(status) is not int or not 200 <= status <= 599:
         return f"an answer has a status of 200 to 599, not {status!r}"
     return "" if isinstance(meaning, str) else f"the answer {status} needs a text, not {meaning!r}"
+
+
+def conditional(*, required: bool = False) -> Callable[[_Function], _Function]:
+    """Declares that the action calls ``request.check_etag``, which answers for If-Match and If-None-Match.
+
+    What does not say so has no ETag: If-Match with one is 412 before the action is called, and so is
+    ``If-None-Match: *`` for what is no GET.
+
+    Args:
+        required: whether a request that is no GET and has no If-Match is refused with 428 (RFC 6585).
+    """
+
+    def note(declared: Declared) -> None:
+        declared.is_conditional, declared.needs_if_match = True, required
+
+    return _noting(note)
 
 
 def _noting(note: Callable[[Declared], None]) -> Callable[[_Function], _Function]:

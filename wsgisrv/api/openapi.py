@@ -19,13 +19,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import starmap
 from typing import Any
 
+from wsgisrv.api import conditions
 from wsgisrv.api.components import Components
 from wsgisrv.api.controller import Plan
 from wsgisrv.api.declared import wrong_answer
 from wsgisrv.api.entry import Entry
 from wsgisrv.api.listing import page_parameters
 from wsgisrv.api.microversions import HEADER, Microversions
-from wsgisrv.api.responses import HEADERS, SCHEMAS, Responses, conditions_of, takes_body
+from wsgisrv.api.responses import (
+    HEADERS,
+    SCHEMAS,
+    Responses,
+    is_conditional,
+    needs_if_match,
+    takes_body,
+)
 from wsgisrv.errors import ConfigError
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE")
@@ -37,7 +45,6 @@ _OF_OBJECTS = {
     "type", "properties", "required", "additionalProperties", "title", "description", "x-says", "$schema",
     "$defs", "$id",
 }  # fmt: skip
-_ETAGS = {"type": "string", "pattern": r'^(\*|(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*)$'}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -199,9 +206,11 @@ class Documented:
             yield from page_parameters(plan.collection)
         if plan.query is not None:
             yield from _query_parameters(plan, components)
-        if conditions_of(plan):
-            for header in ("If-Match", "If-None-Match"):
-                yield {"name": header, "in": "header", "required": False, "schema": _ETAGS}
+        if is_conditional(plan):
+            etags = {"type": "string", "pattern": conditions.PATTERN}
+            needed = needs_if_match(plan, method) and plan.subs is None
+            for header, required in (("If-Match", needed), ("If-None-Match", False)):
+                yield {"name": header, "in": "header", "required": required, "schema": etags}
 
     @staticmethod
     def _may_be_missing(entry: Entry) -> bool:

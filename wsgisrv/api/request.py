@@ -187,6 +187,7 @@ class Request(webob.Request):  # type: ignore[misc]
 
         Raises:
             webob.exc.HTTPException: 304, 412 or 400, as ``conditions.check`` says.
+            TypeError: when the action has no ``api.conditional``: a bug of the service.
         """
         conditions.check(self.environ, etag)
         if etag is not None and self.environ["REQUEST_METHOD"] in ("GET", "HEAD"):

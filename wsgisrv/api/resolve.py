@@ -18,6 +18,7 @@ from typing import Any
 import webob
 from webob import exc
 
+from wsgisrv.api import conditions
 from wsgisrv.api.controller import SUPPLIED, Action, Plan, Prepare
 from wsgisrv.api.declared import (
     Declared,
@@ -169,9 +170,10 @@ class Resolver:
                 f"{place}: {name}: responds with {declared.status}, which has no result and no location"
             )
         status = f"{declared.status or 200} {HTTPStatus(declared.status or 200).phrase}"
+        call = _without_body(_within_hooks(method, declared), name, declared.status)
         return Plan(
             name=name,
-            call=_without_body(_within_hooks(method, declared), name, declared.status),
+            call=conditions.checking(call, name) if declared.is_conditional else call,
             method=method,
             declared=declared,
             status=status,
@@ -202,6 +204,7 @@ class Resolver:
         steps: list[Prepare] = [
             *([_offer_step(tuple(declared.media_types))] if declared.media_types else []),
             *(check_rule(self._settings.enforcer, rule, at) for rule, at in declared.rules),
+            *([conditions.expecting(declared)] if declared.is_conditional else []),
             *(hook.of(_owner(method)) for hook in declared.before),
         ]
         if collection is not None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import webob
 
+from wsgisrv.api import conditions
 from wsgisrv.api.components import Components
 from wsgisrv.api.controller import Plan
 from wsgisrv.api.listing import page_schema
@@ -109,11 +110,13 @@ class Responses:
                     known["content"] = _joined(known.get("content"), response.get("content"))
         errors = {**self.answers, **_answers(plan)}
         is_reader = method in ("GET", "HEAD")
-        if conditions_of(plan):
+        if is_conditional(plan):
             if is_reader:
                 errors.setdefault(304, "The client has it already.")
                 found.get("200", {}).get("headers", {}).update(_headers("ETag"))
             errors.setdefault(412, "Not in the state that the client says.")
+        if needs_if_match(plan, method):
+            errors.setdefault(428, "If-Match is missing.")
         if any(one.declared.rules for one in _within(plan)):
             errors.setdefault(403, "The policy does not allow it.")
         errors.setdefault(400, "The request is wrong; every field that is wrong is named.")
@@ -188,9 +191,15 @@ class Responses:
         return response
 
 
-def conditions_of(plan: Plan) -> bool:
+def is_conditional(plan: Plan) -> bool:
     """Whether the action looks at If-Match and If-None-Match."""
-    return bool({304, 412} & _answers(plan).keys())
+    return any(one.declared.is_conditional for one in _within(plan))
+
+
+def needs_if_match(plan: Plan, method: str) -> bool:
+    """Whether it, or one of the sub-actions, is refused without If-Match."""
+    needs = any(one.declared.needs_if_match for one in _within(plan))
+    return needs and method not in conditions.SAFE
 
 
 def takes_body(plan: Plan) -> bool:

@@ -83,10 +83,12 @@ class Things:
     def bug(self, request: api.Request) -> Any:
         raise RuntimeError("swordfish")
 
+    @api.conditional()
     def show(self, request: api.Request) -> Any:
         request.check_etag(api.etag_of(self.state))
         return self.state
 
+    @api.conditional()
     def change(self, request: api.Request) -> Any:
         request.check_etag(api.etag_of(self.state))
         self.state = {"n": self.state["n"] + 1}

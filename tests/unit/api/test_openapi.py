@@ -42,11 +42,11 @@ class Things:
         """
 
     @api.query(QUERY)
-    @api.answers(304, "the client has it")
+    @api.conditional()
     def show(self, request: api.Request, thing_id: str, query: Any) -> Any: ...
 
     @api.answers(409, "it is in use")
-    @api.answers(412, "it has changed")
+    @api.conditional()
     def delete(self, request: api.Request, thing_id: str) -> None: ...
 
     @api.sub_action("paint")
