@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.wsgi import call
+from wsgisrv import api
 from wsgisrv.errors import ConfigError
 from wsgisrv.middleware.accept_encoding import takes_gzip
 from wsgisrv.middleware.gzip import SLICE_BYTES, Gzip, filter_factory
@@ -52,14 +53,18 @@ def test_who_takes_gzip(field: str, takes: bool) -> None:
     assert takes_gzip(field) is takes
 
 
-def test_a_whole_body_is_compressed_with_its_new_length_and_a_weak_etag() -> None:
+def test_a_whole_body_is_compressed_with_its_new_length_and_an_etag_of_its_own() -> None:
     length = ("Content-Length", str(len(TEXT)))
     answer = ask(answering([TEXT], JSON, length, ("ETag", '"a"'), ("Vary", "Accept")))
     assert gzip.decompress(answer.body) == TEXT
     assert answer.headers["Content-Encoding"] == "gzip"
     assert answer.headers["Content-Length"] == str(len(answer.body))
-    assert answer.headers["ETag"] == 'W/"a"'
+    assert answer.headers["ETag"] == '"a-gzip"'
     assert answer.headers["Vary"] == "Accept, Accept-Encoding"
+
+
+def test_a_weak_etag_stays_as_it_is() -> None:
+    assert ask(answering([TEXT], JSON, ("ETag", 'W/"a"'))).headers["ETag"] == 'W/"a"'
 
 
 def test_who_does_not_take_it_learns_that_others_might() -> None:
@@ -102,14 +107,86 @@ def test_206_is_never_compressed() -> None:
 
 
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
-def test_204_and_304_have_no_coding_and_304_the_etag_of_the_200(status: str) -> None:
-    said: list[Any] = []
-    app = Gzip(answering([], ("ETag", '"a"'), status=status))
-    environ = {"REQUEST_METHOD": "GET", "HTTP_ACCEPT_ENCODING": "gzip"}
-    app(environ, starter(said))
-    headers = dict(said[0][1])
+def test_204_and_304_have_no_coding(status: str) -> None:
+    headers = seen_and_answered(status, "GET", "gzip", {})[1]
     assert "Content-Encoding" not in headers
-    assert headers["ETag"] == ('W/"a"' if status[:3] == "304" else '"a"')
+    assert headers["ETag"] == '"a"'
+
+
+def seen_and_answered(
+    status: str, method: str, accept: str, sent: dict[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The preconditions that the app sees, and the headers of what it answers."""
+    seen: dict[str, str] = {}
+    said: list[Any] = []
+
+    def app(environ: Any, start_response: Any) -> Any:
+        seen.update({key: environ[key] for key in sent})
+        start_response(status, [("ETag", '"a"')])
+        return []
+
+    environ = {"REQUEST_METHOD": method, "HTTP_ACCEPT_ENCODING": accept, **sent}
+    Gzip(app)(environ, starter(said))
+    return seen, dict(said[0][1])
+
+
+@pytest.mark.parametrize(
+    ("sent", "seen", "answered"),
+    [
+        ('"a-gzip"', '"a"', '"a-gzip"'),
+        ('"x-gzip", W/"b", "a-gzip"', '"x", W/"b", "a"', '"a-gzip"'),
+        ('W/"a-gzip"', 'W/"a"', '"a-gzip"'),
+        ('"a"', '"a"', '"a"'),
+        ('"x-gzip", "a"', '"x", "a"', '"a"'),
+        ("*", "*", '"a"'),
+    ],
+)
+def test_304_has_the_etag_that_the_client_has(sent: str, seen: str, answered: str) -> None:
+    key = "HTTP_IF_NONE_MATCH"
+    found, headers = seen_and_answered("304 Not Modified", "GET", "gzip", {key: sent})
+    assert (found[key], headers["ETag"]) == (seen, answered)
+
+
+def test_what_was_compressed_is_not_what_a_client_without_gzip_would_get() -> None:
+    key = "HTTP_IF_NONE_MATCH"
+    for accept in ("", "br", "gzip;q=0"):
+        found, _ = seen_and_answered("304 Not Modified", "GET", accept, {key: '"a-gzip"'})
+        assert found[key] == '"a-gzip"'
+
+
+@pytest.mark.parametrize("accept", ["", "gzip"])
+def test_a_writer_may_name_the_etag_of_what_was_compressed(accept: str) -> None:
+    sent = {"HTTP_IF_MATCH": '"a-gzip", "b"', "HTTP_IF_NONE_MATCH": '"c-gzip"'}
+    found, _ = seen_and_answered("204 No Content", "PATCH", accept, sent)
+    assert found == {"HTTP_IF_MATCH": '"a", "b"', "HTTP_IF_NONE_MATCH": '"c"'}
+
+
+def test_a_range_of_what_was_compressed_is_nothing_that_the_app_has() -> None:
+    sent = {"HTTP_IF_RANGE": '"a-gzip"'}
+    assert seen_and_answered("200 OK", "GET", "gzip", sent)[0] == sent
+
+
+def test_an_api_takes_the_etag_of_a_compressed_answer_back() -> None:
+    class Things:
+        state = "x" * 2000
+
+        @api.conditional()
+        def show(self, request: api.Request) -> Any:
+            request.check_etag(api.etag_of(self.state))
+            return {"state": self.state}
+
+    router = api.Router()
+    router.connect("/thing", controller=Things(), action="show", methods=["GET", "PUT"])
+    app = Gzip(api.API(router))
+    shown = call(app, "/thing", Accept_Encoding="gzip")
+    tag = shown.headers["ETag"]
+    assert shown.headers["Content-Encoding"] == "gzip"
+    again = call(app, "/thing", Accept_Encoding="gzip", If_None_Match=tag)
+    assert (again.status_code, again.headers["ETag"]) == (304, tag)
+    for accept in ("gzip", ""):
+        written = call(app, "/thing", "PUT", Accept_Encoding=accept, If_Match=tag)
+        assert written.status_code == 200
+    assert call(app, "/thing", "PUT", If_Match='"other-gzip"').status_code == 412
 
 
 def test_head_says_what_get_would_but_for_a_length_that_nobody_knows() -> None:
@@ -117,7 +194,7 @@ def test_head_says_what_get_would_but_for_a_length_that_nobody_knows() -> None:
     answer = ask(answering([TEXT], JSON, length, ("ETag", '"a"')), "HEAD")
     assert answer.body == b""
     assert answer.headers["Content-Encoding"] == "gzip"
-    assert answer.headers["ETag"] == 'W/"a"'
+    assert answer.headers["ETag"] == '"a-gzip"'
     assert "Content-Length" not in answer.headers
     short = ask(answering([b"x"], JSON, ("Content-Length", "1")), "HEAD")
     assert short.headers["Content-Length"] == "1"
