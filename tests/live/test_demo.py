@@ -19,6 +19,7 @@ from tests.support.http import Client, Response
 from tests.support.server import ROOT, Server, run
 
 WRONG = "not-the-one"
+NEWEST = "OpenStack-API-Version: shelf latest"
 SERVERS = ["mysql+wsgisrv", "postgresql+psycopg"]
 DRIVERS = {"mysql+wsgisrv": "MySQLdb", "postgresql+psycopg": "psycopg"}
 
@@ -55,9 +56,9 @@ def server(database: str) -> Iterator[Server]:
             yield server
 
 
-def post(client: Client, path: str, document: Any) -> Response:
+def post(client: Client, path: str, document: Any, header: str = "X-None: 1") -> Response:
     body = json.dumps(document)
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{header}\r\n"
     client.send(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
     return client.response()
 
@@ -95,6 +96,53 @@ def test_of_many_clients_that_want_one_book_exactly_one_gets_it(server: Server) 
     with ThreadPoolExecutor(20) as executor:
         statuses = Counter(executor.map(lend, range(40)))
     assert statuses == {200: 1, 409: 39}
+
+
+def test_nobody_gets_more_than_the_quota(server: Server) -> None:
+    with server.connect() as client:
+        places = [
+            post(client, "/v1/books", {"title": "t", "author": "a"})["location"] for _ in range(40)
+        ]
+
+    def lend(place: str) -> int:
+        with server.connect() as client:
+            return post(client, f"{place}/action", {"lend": {"to": "Dana"}}).status
+
+    with ThreadPoolExecutor(20) as executor:
+        assert Counter(executor.map(lend, places)) == {200: 20, 403: 20}
+
+
+def test_of_many_clients_that_end_loans_and_lend_anew_no_loan_is_lost(server: Server) -> None:
+    with server.connect() as client:
+        place = post(client, "/v1/books", {"title": "t", "author": "a"})["location"]
+
+    def lend_and_end(number: int) -> Counter[str]:
+        """Each client ends every loan that it sees open, and lends the book to itself."""
+        done: Counter[str] = Counter()
+        with server.connect() as client:
+            for _ in range(5):
+                loans = client.get(f"{place}/loans", NEWEST).json()["loans"]
+                for loan in [one for one in loans if one["returned_at"] is None]:
+                    there = f"{place}/loans/{loan['id']}/action"
+                    answer = post(client, there, {"return": {}}, NEWEST)
+                    assert answer.status in (200, 409)
+                    if answer.status == 200:
+                        assert answer.json()["returned_at"]
+                        done["ended"] += 1
+                done["lent"] += (
+                    post(client, f"{place}/loans", {"to": str(number)}, NEWEST).status == 201
+                )
+        return done
+
+    with ThreadPoolExecutor(10) as executor:
+        done = sum(executor.map(lend_and_end, range(10)), Counter())
+    with server.connect() as client:
+        loans = client.get(f"{place}/loans", NEWEST).json()["loans"]
+        still = [loan for loan in loans if loan["returned_at"] is None]
+        assert (done["lent"], done["ended"]) == (len(loans), len(loans) - len(still))
+        book = client.get(place, NEWEST).json()
+        assert book["lent_to"] == (still[0]["to"] if still else None)
+        assert len(still) < 2
 
 
 def test_fifty_clients_that_write_at_once_are_all_served(server: Server) -> None:

@@ -124,7 +124,7 @@ def _without_password(url: str) -> str:
 def _faults() -> FaultTable:
     """Returns what the demo's own exceptions mean in HTTP."""
     from wsgisrv.demo.db import DatabaseBusyError
-    from wsgisrv.demo.models import BookStateError, NoSuchBookError
+    from wsgisrv.demo.models import BookStateError, NoSuchBookError, TooManyBooksError
 
     def busy(error: Exception) -> exc.HTTPException:
         return exc.HTTPServiceUnavailable(str(error), headers={"Retry-After": "1"})
@@ -132,5 +132,6 @@ def _faults() -> FaultTable:
     return {
         NoSuchBookError: lambda error: exc.HTTPNotFound(str(error)),
         BookStateError: lambda error: exc.HTTPConflict(str(error)),
+        TooManyBooksError: lambda error: exc.HTTPForbidden(str(error)),
         DatabaseBusyError: busy,
     }

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy
@@ -14,10 +13,7 @@ from wsgisrv import api
 from wsgisrv.api.sql import fetch_page
 from wsgisrv.demo import schemas, shelf
 from wsgisrv.demo.db import Database
-from wsgisrv.demo.models import Author, Book, BookStateError, Loan
-
-MOST_LOANS = 20
-"""Books that one borrower may have at a time."""
+from wsgisrv.demo.models import Author, Book, Loan
 
 _ISBN_TAKEN = "/isbn: another book has it"
 _NO_BOOK = "there is no such book"
@@ -41,13 +37,9 @@ class _Controller:
         items, count = self._database.read(work)
         return page.document(request, items, count)
 
-    @contextlib.contextmanager
-    def _within_quota(self, request: api.Request, arguments: Mapping[str, Any]) -> Iterator[None]:
-        """Around a lending: refuses it to somebody who has too many books."""
-        to = arguments["body"]["to"]
-        if self._database.read(lambda session: shelf.count_open_loans(session, to)) >= MOST_LOANS:
-            raise exc.HTTPForbidden(f"nobody may have more than {MOST_LOANS} books")
-        yield
+    def _check(self, request: api.Request, shown: Mapping[str, Any]) -> None:
+        """Checks the preconditions against what this version shows."""
+        request.check_etag(api.etag_of(request.microversion, shown))
 
 
 class Books(_Controller):
@@ -59,31 +51,19 @@ class Books(_Controller):
         """Lists books, in the order of their ids unless ``sort`` names another."""
         return self._list(request, page, sqlalchemy.select(Book), Book)
 
-    @api.version("1.0", "1.2")
-    @api.returns(schemas.BOOK)
-    @api.answers(304, "the client has it: If-None-Match")
+    @api.conditional()
+    @api.returns(schemas.BOOK, "1.0", "1.2")
+    @api.returns(schemas.BOOK_WITH_LOAN, "1.3")
     @api.answers(404, _NO_BOOK)
     def show(self, request: api.Request, book_id: str) -> dict[str, Any]:
-        """Shows a book."""
+        """Shows a book; from 1.3 on with its loan."""
 
         def work(session: Session) -> dict[str, Any]:
-            return shelf.get(session, Book, book_id).as_dict()
+            return self._as_shown(request, session, shelf.get(session, Book, book_id))
 
-        return self._shown(request, self._database.read(work))
-
-    @api.version("1.3", of="show")
-    @api.returns(schemas.BOOK_WITH_LOAN)
-    @api.answers(304, "the client has it: If-None-Match")
-    @api.answers(404, _NO_BOOK)
-    def show_with_loan(self, request: api.Request, book_id: str) -> dict[str, Any]:
-        """Shows a book, with its loan."""
-
-        def work(session: Session) -> dict[str, Any]:
-            book = shelf.get(session, Book, book_id)
-            loan = shelf.open_loan(session, book_id)
-            return {**book.as_dict(), "loan": loan and loan.as_dict()}
-
-        return self._shown(request, self._database.read(work))
+        shown = self._database.read(work)
+        self._check(request, shown)
+        return shown
 
     @api.responds(201, location="/books/{id}")
     @api.body(schemas.NEW_BOOK)
@@ -104,7 +84,7 @@ class Books(_Controller):
     @api.returns(schemas.BOOK)
     @api.answers(404, _NO_BOOK)
     @api.answers(409, "another book has the ISBN")
-    @api.answers(412, "the book has changed since If-Match")
+    @api.conditional()
     def update(self, request: api.Request, book_id: str, body: dict[str, Any]) -> dict[str, Any]:
         """Replaces all that a client may say of a book; what is left out becomes null."""
         return self._change(request, book_id, {"isbn": None, "year": None, **body})
@@ -113,19 +93,20 @@ class Books(_Controller):
     @api.returns(schemas.BOOK)
     @api.answers(404, _NO_BOOK)
     @api.answers(409, "another book has the ISBN")
-    @api.answers(412, "the book has changed since If-Match")
+    @api.conditional()
     def patch(self, request: api.Request, book_id: str, body: dict[str, Any]) -> dict[str, Any]:
         """Changes the fields of a book that are given."""
         return self._change(request, book_id, body)
 
     @api.answers(404, _NO_BOOK)
     @api.answers(409, "the book is lent")
-    @api.answers(412, "the book has changed since If-Match")
+    @api.conditional()
     def delete(self, request: api.Request, book_id: str) -> None:
         """Removes a book that is on the shelf."""
 
         def work(session: Session) -> None:
-            self._check(request, shelf.get(session, Book, book_id, locked=True))
+            book = shelf.get(session, Book, book_id, locked=True)
+            self._check(request, self._as_shown(request, session, book))
             shelf.remove(session, book_id)
 
         self._database.write(work)
@@ -134,7 +115,6 @@ class Books(_Controller):
     @api.version("1.0", "1.2")
     @api.body(schemas.LEND)
     @api.returns(schemas.BOOK)
-    @api.around("_within_quota")
     @api.answers(403, "the borrower has too many books")
     @api.answers(404, _NO_BOOK)
     @api.answers(409, "the book is lent already")
@@ -153,28 +133,23 @@ class Books(_Controller):
         """Takes a book back; from 1.3 on its loan is ended instead."""
         return self._database.write(lambda session: shelf.take_back(session, book_id).as_dict())
 
-    def _shown(self, request: api.Request, book: dict[str, Any]) -> dict[str, Any]:
-        request.check_etag(_etag(book))
-        return book
-
-    def _check(self, request: api.Request, book: Book) -> None:
-        request.check_etag(_etag(book.as_dict()))
+    def _as_shown(self, request: api.Request, session: Session, book: Book) -> dict[str, Any]:
+        """Returns a book as the version that is asked for shows it."""
+        if request.microversion < (1, 3):
+            return book.as_dict()
+        loan = shelf.open_loan(session, book.id)
+        return {**book.as_dict(), "loan": loan and loan.as_dict()}
 
     def _change(self, request: api.Request, book_id: str, fields: dict[str, Any]) -> dict[str, Any]:
         def work(session: Session) -> dict[str, Any]:
             book = shelf.get(session, Book, book_id, locked=True)
-            self._check(request, book)
+            self._check(request, self._as_shown(request, session, book))
             for name, value in fields.items():
                 setattr(book, name, value)
             shelf.flush(session, _ISBN_TAKEN)
             return book.as_dict()
 
         return self._database.write(work)
-
-
-def _etag(book: Mapping[str, Any]) -> str:
-    """Returns the ETag of a book, which is the same in all versions."""
-    return api.etag_of({name: value for name, value in book.items() if name != "loan"})
 
 
 class Authors(_Controller):
@@ -188,10 +163,13 @@ class Authors(_Controller):
 
     @api.version("1.1")
     @api.returns(schemas.AUTHOR)
+    @api.conditional()
     @api.answers(404, "there is no such author")
     def show(self, request: api.Request, author_id: str) -> dict[str, Any]:
         """Shows an author."""
-        return self._database.read(lambda session: shelf.get(session, Author, author_id).as_dict())
+        shown = self._database.read(lambda session: shelf.get(session, Author, author_id).as_dict())
+        self._check(request, shown)
+        return shown
 
     @api.version("1.1")
     @api.responds(201, location="/authors/{id}")
@@ -210,10 +188,17 @@ class Authors(_Controller):
         return self._database.write(work)
 
     @api.version("1.1")
+    @api.conditional()
     @api.answers(404, "there is no such author")
     def delete(self, request: api.Request, author_id: str) -> None:
         """Removes an author; the books stay."""
-        self._database.write(lambda session: session.delete(shelf.get(session, Author, author_id)))
+
+        def work(session: Session) -> None:
+            author = shelf.get(session, Author, author_id, locked=True)
+            self._check(request, author.as_dict())
+            session.delete(author)
+
+        self._database.write(work)
 
 
 class AuthorBooks(_Controller):
@@ -244,7 +229,6 @@ class Loans(_Controller):
     @api.responds(201, location="/books/{book_id}/loans/{id}")
     @api.body(schemas.LEND)
     @api.returns(schemas.LOAN)
-    @api.around("_within_quota")
     @api.answers(403, "the borrower has too many books")
     @api.answers(404, _NO_BOOK)
     @api.answers(409, "the book is lent already")
@@ -255,26 +239,30 @@ class Loans(_Controller):
 
     @api.version("1.2")
     @api.returns(schemas.LOAN)
+    @api.conditional()
     @api.answers(404, "there is no such loan of the book")
     def show(self, request: api.Request, book_id: str, loan_id: str) -> dict[str, Any]:
         """Shows a loan."""
-        return self._database.read(lambda session: self._loan(session, book_id, loan_id).as_dict())
+        read = self._database.read
+        shown = read(lambda session: self._loan(session, book_id, loan_id).as_dict())
+        self._check(request, shown)
+        return shown
 
     @api.sub_action("return")
     @api.version("1.2")
     @api.body(schemas.NOTHING)
     @api.returns(schemas.LOAN)
+    @api.conditional()
     @api.answers(404, "there is no such loan of the book")
     @api.answers(409, "the loan has ended already")
     def end(self, request: api.Request, book_id: str, loan_id: str) -> dict[str, Any]:
         """Ends a loan: the book is back; the loan stays, with the time of its end."""
 
         def work(session: Session) -> dict[str, Any]:
+            book = shelf.get(session, Book, book_id, locked=True)
             loan = self._loan(session, book_id, loan_id)
-            if loan.returned_at is not None:
-                raise BookStateError(f"the loan {loan_id} has ended")
-            shelf.take_back(session, book_id)
-            session.refresh(loan)
+            self._check(request, loan.as_dict())
+            shelf.end_loan(session, book, loan)
             return loan.as_dict()
 
         return self._database.write(work)

@@ -29,7 +29,7 @@ from sqlalchemy import event, exc
 from sqlalchemy.orm import Session
 
 from wsgisrv.demo.failures import is_away, is_busy
-from wsgisrv.demo.models import Base
+from wsgisrv.demo.models import Base, RaceLostError
 from wsgisrv.errors import ConfigError
 
 T = TypeVar("T")
@@ -134,6 +134,8 @@ class Database:
         while True:
             try:
                 return once()
+            except RaceLostError:
+                pass
             except exc.TimeoutError:
                 raise DatabaseBusyError("all connections to the database are in use") from None
             except (exc.OperationalError, sqlite3.OperationalError) as error:

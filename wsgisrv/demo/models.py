@@ -29,6 +29,14 @@ class BookStateError(Exception):
     """Raised when a book is lent that is lent, and the like: another client was faster."""
 
 
+class RaceLostError(Exception):
+    """Raised when another transaction was first to make a row: the same work, done again, finds it."""
+
+
+class TooManyBooksError(Exception):
+    """Raised when a book is lent to somebody who has as many as anybody may."""
+
+
 def now() -> dt.datetime:
     """Returns the time in UTC, without a zone, as every database keeps it."""
     return dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
@@ -122,6 +130,17 @@ class Loan(Base):
             "lent_at": _iso(self.lent_at),
             "returned_at": _iso(self.returned_at),
         }
+
+
+class Borrower(Base):
+    """How many books somebody has, as one number: of two who count rows, none sees what the other adds."""
+
+    __tablename__ = "borrowers"
+
+    __table_args__ = _ANY_TEXT
+
+    name: Mapped[str] = mapped_column(String(LONGEST_TEXT), primary_key=True)
+    books: Mapped[int]
 
 
 def _iso(moment: dt.datetime | None) -> str | None:

@@ -1,4 +1,8 @@
-"""What is done with books, within one transaction: for the controllers, without HTTP."""
+"""What is done with books, within one transaction: for the controllers, without HTTP.
+
+Rules: whoever changes loans of a book has its row locked, and takes the borrower's after it, so that no two
+wait for each other.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,20 @@ from typing import Any, TypeVar, cast
 import sqlalchemy
 from sqlalchemy.orm import Session
 
-from wsgisrv.demo.models import Base, Book, BookStateError, Loan, NoSuchBookError, now
+from wsgisrv.demo.models import (
+    Base,
+    Book,
+    BookStateError,
+    Borrower,
+    Loan,
+    NoSuchBookError,
+    RaceLostError,
+    TooManyBooksError,
+    now,
+)
+
+MOST_LOANS = 20
+"""Books that one borrower may have at a time."""
 
 Row = TypeVar("Row", bound=Base)
 
@@ -45,6 +62,7 @@ def lend(session: Session, book_id: str, to: str) -> tuple[Book, Loan]:
     Raises:
         NoSuchBookError: when there is none.
         BookStateError: when it is lent.
+        TooManyBooksError: when the borrower has MOST_LOANS.
     """
     # One statement decides between two clients that want the same book, on any database.
     moment = now()
@@ -54,6 +72,14 @@ def lend(session: Session, book_id: str, to: str) -> tuple[Book, Loan]:
         .values(lent_to=to, lent_at=moment)
     )
     _move(session, book_id, statement, "is lent already")
+    _begin_count(session, to)
+    one_more = (
+        sqlalchemy.update(Borrower)
+        .where(Borrower.name == to, Borrower.books < MOST_LOANS)
+        .values(books=Borrower.books + 1)
+    )
+    if not changed_rows(session, one_more):
+        raise TooManyBooksError(f"nobody may have more than {MOST_LOANS} books")
     loan = Loan(book_id=book_id, to=to, lent_at=moment)
     session.add(loan)
     session.flush()
@@ -67,15 +93,35 @@ def take_back(session: Session, book_id: str) -> Book:
         NoSuchBookError: when there is none.
         BookStateError: when it is not lent.
     """
-    statement = (
-        sqlalchemy.update(Book)
-        .where(Book.id == book_id, Book.lent_to.is_not(None))
-        .values(lent_to=None, lent_at=None)
-    )
-    _move(session, book_id, statement, "is not lent")
-    ended = sqlalchemy.update(Loan).where(Loan.book_id == book_id, Loan.returned_at.is_(None))
-    changed_rows(session, ended.values(returned_at=now()))
-    return get(session, Book, book_id)
+    book = get(session, Book, book_id, locked=True)
+    if book.lent_to is None:
+        raise BookStateError(f"the book {book_id} is not lent")
+    loan = open_loan(session, book_id)
+    if loan is not None:
+        end_loan(session, book, loan)
+    _free(session, book)
+    return book
+
+
+def end_loan(session: Session, book: Book, loan: Loan) -> None:
+    """Ends a loan; the book is free then, if it is this loan that holds it.
+
+    Args:
+        book: of the loan, locked.
+
+    Raises:
+        BookStateError: when it has ended.
+    """
+    _begin_count(session, loan.to)
+    # Decided here and not by what was read: it may have ended since, and the book be another's.
+    ended = sqlalchemy.update(Loan).where(Loan.id == loan.id, Loan.returned_at.is_(None))
+    if not changed_rows(session, ended.values(returned_at=now())):
+        raise BookStateError(f"the loan {loan.id} has ended")
+    counted = sqlalchemy.update(Borrower).where(Borrower.name == loan.to)
+    changed_rows(session, counted.values(books=Borrower.books - 1))
+    if (book.lent_to, book.lent_at) == (loan.to, loan.lent_at):
+        _free(session, book)
+    session.refresh(loan)
 
 
 def remove(session: Session, book_id: str) -> None:
@@ -101,17 +147,31 @@ def open_loan(session: Session, book_id: str) -> Loan | None:
     return session.scalars(query.limit(1)).first()
 
 
-def count_open_loans(session: Session, to: str) -> int:
-    """Returns how many books somebody has."""
-    query = sqlalchemy.select(sqlalchemy.func.count()).select_from(Loan)
-    found = session.scalar(query.where(Loan.to == to, Loan.returned_at.is_(None)))
-    return int(found or 0)
-
-
 def changed_rows(session: Session, statement: sqlalchemy.Update | sqlalchemy.Delete) -> int:
     """Returns how many rows a statement changed."""
     result = session.execute(statement, execution_options={"synchronize_session": False})
     return cast("sqlalchemy.CursorResult[Any]", result).rowcount
+
+
+def _free(session: Session, book: Book) -> None:
+    book.lent_to = book.lent_at = None
+    session.flush()
+
+
+def _begin_count(session: Session, name: str) -> None:
+    """Makes the row of a borrower that has none, before a loan of theirs begins or ends.
+
+    It begins with the loans that there are: they may be older than the table.
+    """
+    if session.scalar(sqlalchemy.select(Borrower.name).where(Borrower.name == name)) is not None:
+        return
+    mine = sqlalchemy.select(sqlalchemy.func.count()).select_from(Loan)
+    books = session.scalar(mine.where(Loan.to == name, Loan.returned_at.is_(None)))
+    # Not in a savepoint: MySQL ends the transaction for a deadlock, and knows no savepoint then.
+    try:
+        session.execute(sqlalchemy.insert(Borrower).values(name=name, books=books))
+    except sqlalchemy.exc.IntegrityError:
+        raise RaceLostError(f"another has made the row of {name!r}") from None
 
 
 def _move(

@@ -16,9 +16,9 @@ from sqlalchemy import event
 import wsgisrv.demo
 from wsgisrv.api.testing import Client
 from wsgisrv.demo.app import shelf_app
-from wsgisrv.demo.controllers import MOST_LOANS
 from wsgisrv.demo.db import Database
 from wsgisrv.demo.models import Book
+from wsgisrv.demo.shelf import MOST_LOANS
 
 INI = Path(wsgisrv.demo.__file__).parent / "api-paste.ini"
 BOOK = {"title": "Lavinia", "author": "Ursula K. Le Guin"}
@@ -91,22 +91,67 @@ def test_the_action_of_1_0_makes_loans_too_and_is_gone_in_1_3(client: Client) ->
 
 def test_nobody_has_more_books_than_the_quota(client: Client) -> None:
     newer = client.at("1.2")
-    for _ in range(MOST_LOANS):
-        newer.post_json(f"/v1/books/{add(client)['id']}/loans", {"to": "Dana"}, status=201)
+    first, *more = [add(client) for _ in range(MOST_LOANS)]
+    for one in (first, *more):
+        newer.post_json(f"/v1/books/{one['id']}/loans", {"to": "Dana"}, status=201)
     book = add(client)
-    newer.post_json(f"/v1/books/{book['id']}/loans", {"to": "Dana"}, status=403)
-    newer.post_json(f"/v1/books/{book['id']}/loans", {"to": "Kevin"}, status=201)
+    path = f"/v1/books/{book['id']}/loans"
+    refused = newer.post_json(path, {"to": "Dana"}, status=403)
+    assert client.errors(refused) == [f"nobody may have more than {MOST_LOANS} books"]
+    newer.post_json(path, {"to": "Kevin"}, status=201)
+    client.post_json(f"/v1/books/{book['id']}/action", {"return": {}}, status=200)
+    newer.post_json(path, {"to": "Dana"}, status=403)
+    (loan, *_) = newer.get(f"/v1/books/{first['id']}/loans").json["loans"]
+    newer.post_json(f"/v1/books/{first['id']}/loans/{loan['id']}/action", {"return": {}})
+    newer.post_json(path, {"to": "Dana"}, status=201)
+    newer.post_json(f"/v1/books/{first['id']}/loans", {"to": "Dana"}, status=403)
 
 
 def test_a_change_on_an_older_state_is_refused(client: Client) -> None:
     path = f"/v1/books/{add(client)['id']}"
     tag = client.get(path).headers["ETag"]
-    assert client.at("1.3").get(path).headers["ETag"] == tag
     client.get(path, headers={"If-None-Match": tag}, status=304)
     client.patch_json(path, {"year": 2008}, headers={"If-Match": tag}, status=200)
     client.patch_json(path, {"year": 2009}, headers={"If-Match": tag}, status=412)
     client.delete(path, headers={"If-Match": tag}, status=412)
     client.delete(path, headers={"If-Match": client.get(path).headers["ETag"]}, status=204)
+
+
+def test_an_etag_is_of_what_its_version_shows(client: Client) -> None:
+    book = add(client)
+    path, loans = f"/v1/books/{book['id']}", f"/v1/books/{book['id']}/loans"
+    newest = client.at("1.3")
+    assert client.get(path).headers["ETag"] != newest.get(path).headers["ETag"]
+    first = newest.post_json(loans, {"to": "Shevek"}).json
+    tag = newest.get(path).headers["ETag"]
+    newest.get(path, headers={"If-None-Match": tag}, status=304)
+    newest.post_json(f"{loans}/{first['id']}/action", {"return": {}})
+    newest.post_json(loans, {"to": "Shevek"})
+    found = newest.get(path, headers={"If-None-Match": tag}, status=200)
+    assert found.json["loan"]["id"] != first["id"]
+    newest.patch_json(path, {"year": 1}, headers={"If-Match": tag}, status=412)
+    newest.patch_json(path, {"year": 1}, headers={"If-Match": found.headers["ETag"]}, status=200)
+
+
+def test_authors_and_loans_have_etags_too(client: Client) -> None:
+    newest = client.at("1.3")
+    author = newest.post_json("/v1/authors", {"name": "Dana"}).headers["Location"]
+    loans = f"/v1/books/{add(client)['id']}/loans"
+    loan = newest.post_json(loans, {"to": "Dana"}).headers["Location"]
+    tags = {}
+    for path in (author, loan):
+        tags[path] = newest.get(path).headers["ETag"]
+        newest.get(path, headers={"If-None-Match": tags[path]}, status=304)
+    wrong = {"If-Match": '"x"'}
+    newest.delete(author, headers=wrong, status=412)
+    newest.delete(author, headers={"If-Match": tags[author]}, status=204)
+    newest.post_json(f"{loan}/action", {"return": {}}, headers=wrong, status=412)
+    right = {"If-Match": tags[loan]}
+    newest.post_json(f"{loan}/action", {"return": {}}, headers=right, status=200)
+    newest.post_json(f"{loan}/action", {"return": {}}, headers=right, status=412)
+    assert newest.get(loan).headers["ETag"] != tags[loan]
+    newest.post_json(loans, {"to": "Dana"}, headers=wrong, status=412)
+    assert len(newest.get(loans).json["loans"]) == 1
 
 
 def test_lists_are_sorted_filtered_counted_and_narrowed_from_1_1_on(client: Client) -> None:

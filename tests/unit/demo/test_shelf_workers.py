@@ -17,6 +17,7 @@ import pytest
 from tests.support import wsgi
 from wsgisrv.demo.app import shelf_app
 from wsgisrv.demo.db import Database
+from wsgisrv.demo.shelf import MOST_LOANS
 
 WORKERS = 4
 CLIENTS = 13  # of each worker: 52 together
@@ -79,6 +80,19 @@ def lend_every_book(app: WSGIApplication) -> Counter[int]:
     return total
 
 
+def lend_all_to_one(app: WSGIApplication) -> Counter[int]:
+    books = [book["id"] for book in wsgi.call(app, "/books").json["books"]]
+
+    def lend(number: int) -> int:
+        return post(app, f"/books/{books[number]}/action", {"lend": {"to": "Dana"}})
+
+    total: Counter[int] = Counter()
+    for number in range(0, len(books), CLIENTS):
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            total.update(clients.map(lend, range(number, min(number + CLIENTS, len(books)))))
+    return total
+
+
 def add_books(app: WSGIApplication) -> Counter[int]:
     total: Counter[int] = Counter()
     for _ in range(4):
@@ -104,6 +118,17 @@ def test_of_all_clients_that_lend_one_book_exactly_one_gets_it(url: str) -> None
         assert post(app, "/books", {"title": "T", "author": "A"}) == 201
     total: Counter[int] = sum(in_workers(url, lend_every_book), Counter())
     assert total == {200: books, 409: books * (WORKERS * CLIENTS - 1)}
+
+
+def test_nobody_gets_more_than_the_quota_from_all_workers_together(url: str) -> None:
+    database = Database(url)
+    database.create_schema()
+    app = shelf_app(database)
+    for _ in range(2 * MOST_LOANS):
+        assert post(app, "/books", {"title": "T", "author": "A"}) == 201
+    total: Counter[int] = sum(in_workers(url, lend_all_to_one), Counter())
+    assert total[200] == MOST_LOANS
+    assert total.keys() == {200, 403, 409}
 
 
 def test_fifty_clients_write_at_once_and_all_are_answered(url: str) -> None:
