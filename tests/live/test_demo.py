@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from tests.support.databases import Database, MissingError, mariadb, postgresql
 from tests.support.http import Client, Response
 from tests.support.server import ROOT, Server, run
+from wsgisrv.api.testing import Client as ApiClient
+from wsgisrv.demo import db as shelf_database
+from wsgisrv.demo.app import shelf_app
 
 WRONG = "not-the-one"
 NEWEST = "OpenStack-API-Version: shelf latest"
@@ -143,6 +147,37 @@ def test_of_many_clients_that_end_loans_and_lend_anew_no_loan_is_lost(server: Se
         book = client.get(place, NEWEST).json()
         assert book["lent_to"] == (still[0]["to"] if still else None)
         assert len(still) < 2
+
+
+def test_who_ends_a_loan_does_not_end_what_was_lent_between_its_statements(
+    request: pytest.FixtureRequest,
+) -> None:
+    url = empty("postgresql+psycopg", request)
+    late = shelf_database.Database(url)
+    impatient = f"{url}?options=-c%20lock_timeout%3D100"
+    others = shelf_database.Database(impatient, busy_seconds=0)
+    late.create_schema()
+    slow, quick = (
+        ApiClient(shelf_app(one), service_type="shelf", version="1.3") for one in (late, others)
+    )
+    book = f"/books/{slow.post_json('/books', {'title': 't', 'author': 'a'}).json['id']}"
+    anns = slow.post_json(f"{book}/loans", {"to": "ann"}).json["id"]
+    bobs: list[int] = []
+
+    def between(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        """Two other clients, each a whole request, which may have to come back later."""
+        if statement.startswith("SELECT loans") and not bobs:
+            bobs.append(0)
+            quick.post_json(f"{book}/loans/{anns}/action", {"return": {}}, status="*")
+            lent = quick.post_json(f"{book}/loans", {"to": "bob"}, status="*")
+            bobs[0] = lent.status_code
+
+    event.listen(late._engine, "after_cursor_execute", between)
+    ended = slow.post_json(f"{book}/loans/{anns}/action", {"return": {}}, status="*")
+    assert bobs
+    assert (bobs[0] == 201) is (slow.get(book).json["lent_to"] == "bob")
+    assert (bobs[0] == 201) is (ended.status_code == 409)
+    assert slow.get(f"{book}/loans/{anns}").json["returned_at"]
 
 
 def test_fifty_clients_that_write_at_once_are_all_served(server: Server) -> None:
