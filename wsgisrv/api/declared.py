@@ -12,10 +12,10 @@ import re
 import string
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from wsgisrv.api.hooks import Around, Before, Hook
 from wsgisrv.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,12 +27,6 @@ _PLACE = "wsgisrv_place"
 _PACKAGE = f"{__package__}."
 _VERSIONED = "_wsgisrv_versioned"  # of a class: the names and notes of its methods with versions
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")  # RFC 6838, 4.2
-
-Before = Callable[[Any, Mapping[str, Any]], None]
-"""A hook before an action: gets the request and the path arguments; to refuse, it raises."""
-
-Around = Callable[[Any, Mapping[str, Any]], AbstractContextManager[Any]]
-"""A hook around an action: its context is left when the action has returned or raised."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,54 +51,6 @@ class DeclaredSchema:
 
     schema: Mapping[str, Any]
     span: Span
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Hook:
-    """A hook as it was declared.
-
-    Args:
-        hook: that is called, or the name of the controller's method.
-        kind: ``before`` or ``around``.
-        place: ``file:line`` of the declaration.
-
-    Raises:
-        ConfigError: when it is no hook.
-    """
-
-    hook: Callable[..., Any] | str
-    kind: str
-    place: str
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.hook, str):
-            self.check(self.hook)
-
-    def of(self, controller: object) -> Callable[..., Any]:
-        """Returns what is called for an action of the controller.
-
-        Raises:
-            ConfigError: when the controller has no such method, or it takes other arguments.
-        """
-        if not isinstance(self.hook, str):
-            return self.hook
-        found = getattr(controller, self.hook, None)
-        if found is None:
-            kind = type(controller).__name__
-            raise ConfigError(f"{self.place}: {self.kind}: {kind} has no method {self.hook!r}")
-        self.check(found)
-        return found  # type: ignore[no-any-return]
-
-    def check(self, hook: Any) -> None:
-        """Checks that it can be called as hooks are."""
-        try:
-            inspect.signature(hook).bind(None, {})
-        except ValueError:
-            return  # something that is compiled, and says nothing of itself
-        except TypeError as error:
-            raise ConfigError(
-                f"{self.place}: {self.kind}: a hook takes the request and a dict of arguments: {error}"
-            ) from None
 
 
 @dataclasses.dataclass(slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from webob import exc
 
-from wsgisrv.api.declared import Before
+from wsgisrv.api.hooks import Before
 from wsgisrv.errors import ConfigError
 
 if TYPE_CHECKING:
