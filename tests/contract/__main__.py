@@ -32,6 +32,8 @@ CHECKS = (
 SETTINGS = """
 [checks.positive_data_acceptance]  # by accepts_what_fits; a precondition may fail, a resource not be there
 expected-statuses = ["2xx", 304, 403, 404, 409, 412]
+[checks.negative_data_rejection]  # 412: If-Match failed before If-None-Match was looked at
+expected-statuses = [400, 401, 403, 404, 405, 406, 409, 412, 415]
 """
 PLANTED = "/books/{book_id}"
 
