@@ -10,6 +10,12 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from wsgisrv import api
 
 SIDE = {"type": "integer", "minimum": 1}
+TREE = {
+    "title": "Tree",
+    "type": "object",
+    "required": ["name"],
+    "properties": {"name": {"type": "string", "minLength": 5}, "above": {"$ref": "#"}},
+}
 LEFT = {"type": "object", "required": ["left"], "properties": {"left": {"enum": ["l"]}}}
 MADE = {
     "type": "object",
@@ -48,7 +54,8 @@ of **bold** and *plain* words, `x * y * z`, and a [link](https://example.org/a_b
 """
 
 
-THINGS = api.Described("Things", description=DESCRIPTION)
+OF_OTHERS = {"/by/others": {"summary": "Others", "get": {"requestBody": {"content": {"*/*": {}}}}}}
+THINGS = api.Described("Things", description=DESCRIPTION, more={"paths": OF_OTHERS})
 
 
 class Things:
@@ -72,6 +79,16 @@ class Things:
     def delete(self, request: api.Request, thing_id: str) -> None:
         """Deletes a thing."""
 
+    @api.body(TREE)
+    def patch(self, request: api.Request, thing_id: str, body: Any) -> Any:
+        """Changes a thing."""
+        return body
+
+    @api.query({"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1})
+    def find(self, request: api.Request, query: Any) -> Any:
+        """Finds things by whatever they have."""
+        return query
+
     @api.sub_action("paint")
     @api.body(SIDE)
     def paint(self, request: api.Request, thing_id: str, body: Any) -> None:
@@ -90,6 +107,7 @@ def _api(trailing_slash: str = "strict", **described: Any) -> api.API:
     router, things = api.Router(), Things()
     thing = router.resource("thing", "things", controller=things, argument="thing_id")
     thing.sub_actions(controller=things)
+    router.connect("/found", controller=things, action="find", methods=["GET"])
     router.connect("/traced", controller=things, action="trace", methods=["TRACE"])
     return api.API(
         router,

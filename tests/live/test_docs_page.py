@@ -179,6 +179,21 @@ def test_the_body_that_is_filled_in_is_taken(page: browser.Page, server: Server)
     assert body["either"] == {"left": "l"}
 
 
+def test_a_schema_that_stands_elsewhere_and_is_within_itself_is_followed(
+    page: browser.Page, server: Server
+) -> None:
+    visit(page, server, "/plain/docs")
+    assert json.loads(value_of(page, "#patch_things_thing_id-body")) == {"name": "textt"}
+    names = "[...document.querySelectorAll('#patch_things_thing_id form .told code')]"
+    assert page.evaluate(f"{names}.map((one) => one.textContent).join(' ')") == "name above"
+
+
+def test_a_query_of_any_names_is_sent_as_it_is_written(page: browser.Page, server: Server) -> None:
+    visit(page, server, "/plain/docs")
+    type_into(page, "#get_found-query-query", "colour=red&of=a%26b")
+    assert "/found?colour=red&of=a%26b'" in send(page, "get_found")
+
+
 def test_markdown_is_shown_and_no_script_can_come_of_it(page: browser.Page, server: Server) -> None:
     visit(page, server, "/plain/docs")
     shown = page.evaluate("document.querySelector('#description').innerHTML")
@@ -257,6 +272,14 @@ def test_what_was_typed_and_the_link_keep_through_a_change_of_version(
     assert page.evaluate("document.querySelector('#delete_things_thing_id')") is None
 
 
+def test_a_link_to_a_version_that_there_is_not_says_so(page: browser.Page, server: Server) -> None:
+    host, port = server.address
+    page.call("Page.navigate", url=f"http://{host}:{port}/plain/docs?version=9.9")
+    page.wait("document.querySelector('#operations').textContent.includes('of version 9.9 cannot')")
+    assert "400" in page.problems.pop()  # which the browser's log has
+    choose_version(page, "1.1")
+
+
 def test_a_filter_without_a_hit_says_so(page: browser.Page, server: Server) -> None:
     visit(page, server, "/plain/docs")
     type_into(page, "#filter input", "no such")
@@ -269,6 +292,17 @@ def test_what_a_browser_cannot_send_is_not_offered(page: browser.Page, server: S
     visit(page, server, "/plain/docs")
     assert page.evaluate("document.querySelector('#trace_traced button')") is None
     assert "A browser does not send TRACE" in text_of(page, "#trace_traced")
+
+
+def test_a_body_that_may_be_left_out_is_left_out_when_it_is_empty(
+    page: browser.Page, server: Server
+) -> None:
+    visit(page, server, "/plain/docs")
+    operation = "document.getElementById('get_/by/others')"
+    page.evaluate(f"{operation}.querySelector('textarea').value = ''")
+    page.evaluate(f"{operation}.querySelector('form button').click()")
+    page.wait(f"{operation}.querySelector('.output').textContent.startsWith('404')")
+    assert "Not Found" in page.problems.pop()  # which the browser's log has
 
 
 def test_every_field_has_a_label_and_its_limits(page: browser.Page, server: Server) -> None:

@@ -1,7 +1,7 @@
 // The docs page: shows an OpenAPI document and sends requests.
 
 import { block, classed, make, paragraphs, prose } from "./text.js";
-import { example, inWords, schemaElement } from "./schemas.js";
+import { example, inWords, lookIn, resolved, schemaElement } from "./schemas.js";
 
 const page = document.body.dataset;
 const versions = document.querySelector("#versions select");
@@ -9,6 +9,7 @@ const filter = document.querySelector("#filter input");
 const headers = document.querySelector("#headers textarea");
 const notice = document.querySelector("#notice");
 const operations = document.querySelector("#operations");
+const METHODS = ["get", "post", "put", "patch", "delete", "head", "options", "trace"];
 const typed = new Map(); // what was typed, by the field's id
 
 // Paths are looked for where the page is found, whatever name the document has for the server: that is the
@@ -46,7 +47,7 @@ function refusedValue(parameter, value) {
 }
 
 function inputFor(parameter) {
-  const schema = parameter.schema || {};
+  const [schema] = resolved(parameter.schema);
   const choices = schema.enum || (schema.type === "boolean" ? ["true", "false"] : null);
   const input = classed(make(choices ? "select" : "input"), "value");
   if (choices && !parameter.required) input.append(make("option", ""));
@@ -83,18 +84,19 @@ function field(parameter, input, id) {
 
 function bodyOf(operation) {
   const [type, { schema }] = Object.entries(operation.requestBody.content)[0];
+  const [{ oneOf }] = resolved(schema);
   const area = classed(make("textarea"), "value");
   area.spellcheck = false;
   const fill = (chosen) => { area.value = JSON.stringify(example(chosen), null, 2); };
   fill(schema);
   const title = make("h3", null, labelled(make("label", "Body"), area, `${operation.operationId}-body`));
-  if (!schema.oneOf) return { area, type, parts: [title, area, schemaElement("Fields", schema)] };
+  if (!oneOf) return { area, type, parts: [title, area, schemaElement("Fields", schema)] };
   const forms = classed(make("select"), "value");
-  for (const form of schema.oneOf) forms.append(make("option", (form.required || ["any"]).join(", ")));
+  for (const form of oneOf) forms.append(make("option", (resolved(form)[0].required || ["any"]).join(", ")));
   const label = labelled(make("label", "Form of the body "), forms, `${operation.operationId}-form`);
   const told = make("div");
   const choose = () => {
-    const form = schema.oneOf[forms.selectedIndex];
+    const form = oneOf[forms.selectedIndex];
     fill(form);
     told.replaceChildren(schemaElement("Fields", form));
   };
@@ -112,7 +114,10 @@ function address(path, inputs) {
   const query = new URLSearchParams();
   for (const { parameter, input } of inputs) {
     if (parameter.in === "path") path = path.replace(`{${parameter.name}}`, encodeURIComponent(input.value));
-    if (parameter.in === "query" && input.value !== "") query.append(parameter.name, input.value);
+    if (parameter.in !== "query" || input.value === "") continue;
+    const isWhole = parameter.explode && resolved(parameter.schema)[0].type === "object"; // a query of any names
+    const pairs = isWhole ? new URLSearchParams(input.value) : [[parameter.name, input.value]];
+    for (const [name, value] of pairs) query.append(name, value);
   }
   const text = query.toString();
   return place(path) + (text ? `?${text}` : "");
@@ -217,14 +222,16 @@ function formOf(path, method, operation, output) {
   const list = inputs.map(({ parameter, input }) =>
     field(parameter, input, `${operation.operationId}-${parameter.in}-${parameter.name}`));
   const body = operation.requestBody ? bodyOf(operation) : null;
-  const refused = refusedMethod(method, body);
+  const isRequired = operation.requestBody?.required;
+  const refused = refusedMethod(method, isRequired);
   const form = make(refused ? "div" : "form");
   if (inputs.length) form.append(make("h3", "Parameters"), classed(make("div", null, ...list), "fields"));
   if (body) form.append(...body.parts);
   form.append(refused ? make("p", refused) : make("button", "Send"));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    send(address(path, inputs), method, headersOf(inputs, body), body, output);
+    const sent = body && (isRequired || body.area.value) ? body : null;
+    send(address(path, inputs), method, headersOf(inputs, sent), sent, output);
   });
   return form;
 }
@@ -248,9 +255,11 @@ function operationElement(path, method, operation) {
 function show(document_) {
   const open = [...operations.querySelectorAll(":scope > section > details[open]")].map((element) => element.id);
   document.querySelector("#description").replaceChildren(...paragraphs(document_.info.description));
+  lookIn(document_);
   const groups = new Map();
   for (const [path, methods] of Object.entries(document_.paths)) {
-    for (const [method, operation] of Object.entries(methods)) {
+    for (const method of METHODS.filter((name) => methods[name])) {
+      const operation = { operationId: `${method}_${path}`, responses: {}, ...methods[method] };
       const tag = (operation.tags || ["Others"])[0];
       if (!groups.has(tag)) groups.set(tag, make("section", null, make("h2", tag)));
       groups.get(tag).append(operationElement(path, method, operation));

@@ -6,6 +6,21 @@ const MOST_DEPTH = 4; // of fields within fields that are listed
 const LONGEST_WORD = 50; // characters of a pattern that says something to a reader
 const NOTED = ["format", "pattern", "multipleOf", "const", "default"];
 
+let all = {}; // the document, which every $ref leads into
+
+export function lookIn(document_) {
+  all = document_;
+}
+
+// Returns a schema with what its $ref leads to, and the $refs that are being followed: none is in a circle.
+export function resolved(schema, followed = []) {
+  const { $ref, ...own } = Object(schema);
+  if (!$ref || followed.includes($ref)) return [own, followed];
+  const steps = $ref.split("/").slice(1).map((step) => decodeURIComponent(step).replaceAll("~1", "/").replaceAll("~0", "~"));
+  const [found, path] = resolved(steps.reduce((part, step) => part?.[step], all), [...followed, $ref]);
+  return [{ ...found, ...own }, path];
+}
+
 export function inWords(schema) {
   if (!schema) return "";
   if (schema.$ref) return schema.$ref.split("/").pop();
@@ -43,36 +58,37 @@ const TEXTS = {
 };
 
 // What the schema itself says comes first. A text for a pattern is not made up, nor items that differ.
-export function example(schema) {
-  const whole = flat(schema);
+export function example(schema, followed = []) {
+  const [whole, path] = flat(schema, followed);
   for (const name of ["example", "default", "const"]) if (name in whole) return whole[name];
   if (whole.enum) return whole.enum[0];
   const makers = { object: fields, array: items, string: text, integer: number, number, boolean: () => false };
   const kinds = [].concat(whole.type || (whole.items ? "array" : "object"));
-  return makers[kinds.find((kind) => kind !== "null")]?.(whole) ?? null;
+  return makers[kinds.find((kind) => kind !== "null")]?.(whole, path) ?? null;
 }
 
 // A schema together with all that it has to be as well, and the first form of those that it may have.
-function flat(schema) {
-  const { examples = [], oneOf = [], anyOf = [], allOf = [], ...own } = schema;
+function flat(schema, followed) {
+  const [{ examples = [], oneOf = [], anyOf = [], allOf = [], ...own }, path] = resolved(schema, followed);
   if (examples.length) own.example = examples[0];
-  return [...oneOf.slice(0, 1), ...anyOf.slice(0, 1), ...allOf].map(flat).reduce((whole, part) => ({
+  const parts = [...oneOf.slice(0, 1), ...anyOf.slice(0, 1), ...allOf].map((part) => flat(part, path));
+  return parts.reduce(([whole, paths], [part, more]) => [{
     ...part,
     ...whole,
     properties: { ...part.properties, ...whole.properties },
     required: [...(whole.required || []), ...(part.required || [])],
-  }), own);
+  }, [...paths, ...more]], [own, path]);
 }
 
-function fields({ properties = {}, required = [], minProperties = 0 }) {
+function fields({ properties = {}, required = [], minProperties = 0 }, followed) {
   const wanted = new Set(required);
   const names = [...new Set([...required, ...Object.keys(properties)])];
   const filled = names.slice(0, Math.max(wanted.size, minProperties));
-  return Object.fromEntries(filled.map((name) => [name, example(properties[name] ?? {})]));
+  return Object.fromEntries(filled.map((name) => [name, example(properties[name], followed)]));
 }
 
-function items({ items: each = {}, prefixItems = [], minItems = 0 }) {
-  return Array.from({ length: minItems }, (_, place) => example(prefixItems[place] ?? each));
+function items({ items: each, prefixItems = [], minItems = 0 }, followed) {
+  return Array.from({ length: minItems }, (_, place) => example(prefixItems[place] ?? each, followed));
 }
 
 function text({ format, minLength = 0, maxLength = Infinity }) {
@@ -92,23 +108,24 @@ function number(schema) {
 
 // A table
 
-function fieldRows(schema, before, depth) {
-  const within = schema && (schema.anyOf || schema.oneOf || []).find((form) => form.properties || form.items);
-  if (within) return fieldRows(within, before, depth);
-  if (!schema || depth > MOST_DEPTH) return [];
-  if (schema.items) return fieldRows(schema.items, `${before}[]`, depth);
-  return Object.entries(schema.properties || {}).flatMap(([name, part]) => {
-    const path = before ? `${before}.${name}` : name;
-    const label = make("code", path);
-    if ((schema.required || []).includes(name)) label.className = "required";
-    const about = prose("div", part.description);
+function fieldRows(schema, before, depth, followed) {
+  const [whole, path] = resolved(schema, followed);
+  const within = (whole.anyOf || whole.oneOf || []).find((form) => form.$ref || form.properties || form.items);
+  if (within) return fieldRows(within, before, depth, path);
+  if (depth > MOST_DEPTH) return [];
+  if (whole.items) return fieldRows(whole.items, `${before}[]`, depth, path);
+  return Object.entries(whole.properties || {}).flatMap(([name, part]) => {
+    const full = before ? `${before}.${name}` : name;
+    const label = make("code", full);
+    if ((whole.required || []).includes(name)) label.className = "required";
+    const about = prose("div", resolved(part)[0].description);
     about.append(make("small", inWords(part)));
-    return [classed(make("div", null, label, about), "field told"), ...fieldRows(part, path, depth + 1)];
+    return [classed(make("div", null, label, about), "field told"), ...fieldRows(part, full, depth + 1, path)];
   });
 }
 
 export function schemaElement(title, schema) {
-  const rows = fieldRows(schema, "", 0);
-  const raw = make("details", null, make("summary", "JSON Schema"), block("JSON Schema", JSON.stringify(schema, null, 2)));
+  const rows = fieldRows(schema, "", 0, []);
+  const raw = make("details", null, make("summary", "JSON Schema"), block("JSON Schema", JSON.stringify(resolved(schema)[0], null, 2)));
   return make("details", null, make("summary", title), classed(make("div", null, ...rows), "fields"), raw);
 }
