@@ -2,9 +2,10 @@
 
 Rules: an action takes the request and its named path arguments and returns what it means:
 
-- a dict or a list: sent as JSON, or what else the client takes;
+- a dict, a list or a tuple, or one of a subclass: sent as JSON, or what else the client takes;
 - None: 204, or the declared status without a body;
-- an iterator, so a generator as well: JSON lines, streamed as they come;
+- an iterator, so a generator as well: JSON lines, streamed as they come; an action that returns one without
+  being a generator function is annotated so, ``-> Iterator[Any]``, for who takes nothing but JSON lines;
 - a File, or a file opened for reading bytes: sent by the server's wsgi.file_wrapper;
 - a webob.Response: sent as it is.
 
@@ -53,6 +54,7 @@ class Plan:
         blame_result: says what is wrong with a result that does not.
         subs: by name, where the body chooses among sub-actions.
         offers: the media types that it answers in; none for the API's.
+        is_stream: whether it answers in JSON lines.
         body: the schema of the body, if there is one; ``query``, ``result`` and ``collection`` likewise.
     """
 
@@ -68,6 +70,7 @@ class Plan:
     blame_result: Callable[[Request, Any], None] | None = None
     subs: Mapping[str, Plan] | None = None
     offers: tuple[str, ...] = ()
+    is_stream: bool = False
     body: Check | None = None
     query: Check | None = None
     result: Check | None = None
