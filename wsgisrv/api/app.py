@@ -9,8 +9,7 @@ them.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -20,29 +19,27 @@ from webob import exc
 
 from wsgisrv.api import conditions, docs, sub_actions
 from wsgisrv.api.controller import Plan
-from wsgisrv.api.declared import caller, fields_of
+from wsgisrv.api.declared import caller
 from wsgisrv.api.faults import Faults, FaultTable
 from wsgisrv.api.microversions import ENVIRON_KEY, HEADER, Microversions
 from wsgisrv.api.openapi import Described, Documented
 from wsgisrv.api.policy import Enforcer
 from wsgisrv.api.request import MORE_HEADERS, VERSION, Request
 from wsgisrv.api.resolve import ResolveSettings
-from wsgisrv.api.results import File, JSONLines, is_file, open_file, wrapped
 from wsgisrv.api.router import Router
 from wsgisrv.api.schema import Formats
+from wsgisrv.api.sending import check_result, location_of, send_other
 from wsgisrv.api.serializers import (
     JSON,
     JSON_LINES,
     PROBLEM_JSON,
     MediaType,
     choose,
-    encode,
+    is_named,
     load_media_types,
 )
 from wsgisrv.current import ROUTE
 from wsgisrv.errors import ConfigError
-
-_LOG = logging.getLogger("wsgisrv.api")
 
 Headers = list[tuple[str, str]]
 
@@ -66,6 +63,7 @@ class API:
             otherwise; ``redirect``: 308 to the one that there is.
         problem_json: whether errors are RFC 9457 documents unless the client asks for the API-SIG's.
         languages: that messages are translated into.
+        source_language: that they are written in.
         request_ids: whether every answer has its request's id in X-OpenStack-Request-ID; errors always do.
         identity_headers: whether X-User-Id, X-Project-Id, X-Roles and the like say who asks. Only with a
             filter in front that checks tokens and takes these headers off what clients send, as
@@ -90,6 +88,7 @@ class API:
         trailing_slash: str = "strict",
         problem_json: bool = False,
         languages: Sequence[str] = (),
+        source_language: str = "en",
         request_ids: bool = True,
         identity_headers: bool = False,
         described: Described | None = None,
@@ -116,9 +115,8 @@ class API:
         varies = ["Accept"] if len(self.media_types) > 1 else []
         varies += [HEADER] if versions is not None else []
         self._always = [("Vary", ", ".join(varies))] if varies else []
-        # What is no document is acceptable to who takes what it is instead: lines, an error.
-        self._offers = (*self.media_types, JSON_LINES, PROBLEM_JSON)
-        self._faults = Faults(faults or {}, problem_json, tuple(languages))
+        self._offers = tuple(self.media_types)
+        self._faults = Faults(faults or {}, problem_json, tuple(languages), source_language)
         self._trailing_slash = trailing_slash
         self._request_ids = request_ids
         shared = {
@@ -155,7 +153,7 @@ class API:
                 more.append(versions.headers[index])
                 environ[VERSION] = versions.names[index]
             return self._answer(request, environ, start_response, index, more)
-        except Exception as error:
+        except self._faults.answered as error:
             return self._faults.send(request, error, more, start_response)
 
     def _answer(
@@ -184,7 +182,9 @@ class API:
             plan = _chosen(plan, request, path)
         accept = environ.get("HTTP_ACCEPT")
         media_type = (
-            self._media_type if accept in self._plain else self._negotiated(accept or "*/*", plan)
+            self._media_type
+            if accept in self._plain and not plan.is_stream
+            else self._negotiated(accept or "*/*", plan)
         )
         if plan.prepare is not None:
             arguments = {**arguments}
@@ -195,23 +195,28 @@ class API:
             conditions.check_without_etag(environ)
         result = plan.call(request, **arguments)
         if MORE_HEADERS in environ:
-            more += environ[MORE_HEADERS]
-        if type(result) is not dict and type(result) is not list:
-            return _send_other(plan, result, request, start_response, more)
-        is_valid = plan.is_valid_result
-        if is_valid is not None and not is_valid(result) and plan.blame_result is not None:
-            plan.blame_result(request, result)
+            more = [*more, *environ[MORE_HEADERS]]
+        if (
+            type(result) is not dict
+            and type(result) is not list
+            and not isinstance(result, dict | list | tuple)
+        ):
+            return send_other(plan, result, request, start_response, more)
+        if plan.is_valid_result is not None:
+            check_result(plan, request, result)
         body = media_type.dump(result)
         headers = [("Content-Type", media_type.name), ("Content-Length", str(len(body))), *more]
         if plan.location:
-            headers += _location(plan, result, request)
+            headers += location_of(plan, result, request)
         start_response(plan.status, headers)
         return [] if method == "HEAD" else [body]
 
     def _negotiated(self, accept: str, plan: Plan) -> MediaType:
-        chosen = choose(accept, plan.offers or self._offers)
-        if chosen is None and not plan.offers:  # what an action produces, it checks itself
-            raise exc.HTTPNotAcceptable(f"this API answers in {' or '.join(self.media_types)}")
+        offers = plan.offers or ((JSON_LINES,) if plan.is_stream else self._offers)
+        chosen = choose(accept, offers)
+        # What an action produces, it checks itself; who asks for errors alone gets what else there is.
+        if chosen is None and not plan.offers and not is_named(accept, PROBLEM_JSON):
+            raise exc.HTTPNotAcceptable(f"this API answers in {' or '.join(offers)}")
         return self.media_types.get(chosen or "", self._media_type)
 
     def _path_with_slash(self, method: str, path: str, environ: WSGIEnvironment) -> str:
@@ -255,59 +260,6 @@ def _chosen(plan: Plan | None, request: Request, path: str) -> Plan:
         version = request.environ[VERSION]
         raise exc.HTTPNotFound(f"no {request.method} {path} in version {version}")
     return sub_actions.choose(plan, request)
-
-
-def _send_other(
-    plan: Plan, result: Any, request: Request, start_response: StartResponse, more: Headers
-) -> Iterable[bytes]:
-    """Sends a result that is no dict and no list."""
-    environ: WSGIEnvironment = request.environ
-    is_head = environ["REQUEST_METHOD"] == "HEAD"
-    if result is None:
-        empty = plan.empty_status.startswith("204")
-        headers = [] if empty else [("Content-Type", "text/plain"), ("Content-Length", "0")]
-        if plan.location:
-            headers += _location(plan, {}, request)
-        start_response(plan.empty_status, [*headers, *more])
-        return []
-    if isinstance(result, exc.HTTPException):
-        raise result  # returned instead of raised: it would send itself as HTML
-    if isinstance(result, webob.Response):
-        for name, value in more:
-            if name == "Vary":
-                result.headers.add(name, value)
-            else:
-                result.headers.setdefault(name, value)
-        return result(environ, start_response)  # type: ignore[no-any-return]
-    if isinstance(result, File) or is_file(result):
-        file, headers = open_file(result, *plan.offers[:1])
-        start_response(plan.status, [*headers, *more])
-        if is_head:
-            file.close()
-            return []
-        return wrapped(file, environ)
-    if not isinstance(result, Iterator):
-        raise TypeError(f"{plan.name} returned {type(result).__name__}, not a dict or list")
-    lines = JSONLines(result, encode)
-    start_response(plan.status, [("Content-Type", JSON_LINES), *more])
-    if is_head:
-        lines.close()
-        return []
-    return lines
-
-
-def _location(plan: Plan, result: Any, request: Request) -> Headers:
-    """Returns the Location header; none, and a line in the log, when the result lacks what it needs."""
-    environ = request.environ
-    known = {**environ["wsgiorg.routing_args"][1], **(result if type(result) is dict else {})}
-    try:
-        fields = {name: quote(str(known[name]), safe="") for name in fields_of(plan.location)}
-    except KeyError as error:
-        # The action has done its work; that it did would be hidden by an error.
-        _LOG.error("%s: %s: no %s for its location", request.request_id, plan.name, error)
-        return []
-    root = quote(environ.get("SCRIPT_NAME", "").encode("latin-1"))
-    return [("Location", root + plan.location.format_map(fields))]
 
 
 def _decoded(path: str) -> str:

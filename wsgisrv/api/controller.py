@@ -2,9 +2,10 @@
 
 Rules: an action takes the request and its named path arguments and returns what it means:
 
-- a dict or a list: sent as JSON, or what else the client takes;
+- a dict, a list or a tuple, or one of a subclass: sent as JSON, or what else the client takes;
 - None: 204, or the declared status without a body;
-- an iterator, so a generator as well: JSON lines, streamed as they come;
+- an iterator, so a generator as well: JSON lines, streamed as they come; an action that returns one without
+  being a generator function is annotated so, ``-> Iterator[Any]``, for who takes nothing but JSON lines;
 - a File, or a file opened for reading bytes: sent by the server's wsgi.file_wrapper;
 - a webob.Response: sent as it is.
 
@@ -54,6 +55,7 @@ class Plan:
         subs: by name, where the body chooses among sub-actions.
         subs_elsewhere: the names of those that only other versions have.
         offers: the media types that it answers in; none for the API's.
+        is_stream: whether it answers in JSON lines.
         body: the schema of the body, if there is one; ``query``, ``result`` and ``collection`` likewise.
     """
 
@@ -70,6 +72,7 @@ class Plan:
     subs: Mapping[str, Plan] | None = None
     subs_elsewhere: frozenset[str] = frozenset()
     offers: tuple[str, ...] = ()
+    is_stream: bool = False
     body: Check | None = None
     query: Check | None = None
     result: Check | None = None

@@ -231,7 +231,10 @@ def query(
 ) -> Callable[[_Function], _Function]:
     """Declares the JSON Schema of the query, likewise; the action may take ``query``.
 
-    Texts become integers, numbers and booleans where the schema's properties say so.
+    A text becomes the boolean, the whole number or the number that it reads as, where the schema takes one:
+    by ``type``, ``enum`` or ``const``, also through ``$ref``, ``anyOf`` and the like; else it stays a text.
+    Where the schema takes a list, it is what is between the commas, and ``ids=1&ids=2`` is the same as
+    ``ids=1,2``; where it takes something else besides, only with a comma. Nothing becomes null.
     """
     declared_schema = DeclaredSchema(schema, Span(first, last, caller()))
     return _noting(lambda declared: declared.queries.append(declared_schema))
@@ -240,7 +243,11 @@ def query(
 def returns(
     schema: Mapping[str, Any], first: str = "", last: str = ""
 ) -> Callable[[_Function], _Function]:
-    """Declares the JSON Schema of the result, likewise; API says what happens to one that breaks it."""
+    """Declares the JSON Schema of the result, likewise; API says what happens to one that breaks it.
+
+    Of an iterator it is the schema of each item, checked as it is sent. None is a result as well; files and
+    responses are not looked at.
+    """
     declared_schema = DeclaredSchema(schema, Span(first, last, caller()))
     return _noting(lambda declared: declared.responses.append(declared_schema))
 

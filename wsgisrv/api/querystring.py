@@ -1,48 +1,113 @@
-"""A query as a schema sees it: texts become what the schema's properties say.
+"""A query as a schema sees it: texts become what the schema says of their parameters.
 
-Rules: pure. A text that is no such value stays a text, so that the schema refuses it by name.
+Rules: pure. A text that is no such value stays a text, so that the schema refuses it by name; so does one
+where the schema takes no number, no boolean and no list. Nothing is read as null.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from wsgisrv.api.subschemas import in_place
 
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _NUMBER = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,19})?([eE][+-]?[0-9]{1,2})?")
+_BOOLEANS = {"true": True, "false": False}
+_KINDS = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
-def converters_of(schema: Mapping[str, Any]) -> dict[str, Callable[[str], Any]]:
-    """Returns what makes a value of a text, by parameter, for those that are no strings."""
-    found = {}
-    for name, part in schema.get("properties", {}).items():
-        kinds = part.get("type", "string") if isinstance(part, Mapping) else "string"
-        kind = kinds if isinstance(kinds, str) else next(iter(kinds), "string")
-        if kind in _CONVERTERS:
-            found[name] = _CONVERTERS[kind]
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Reading:
+    """What a text may become.
+
+    Args:
+        kinds: of JSON's types, lists, objects and null left out.
+        items: likewise of what is between commas, where it may be a list.
+    """
+
+    kinds: frozenset[str] = frozenset()
+    items: frozenset[str] | None = None
+
+    def value_of(self, text: str) -> Any:
+        if self.items is not None and ("," in text or not self.kinds):
+            items = self.items
+            return [_value(part, items) for part in text.split(",")]
+        return _value(text, self.kinds)
+
+    def __or__(self, other: _Reading) -> _Reading:
+        items = self.items if other.items is None else other.items | (self.items or frozenset())
+        return _Reading(self.kinds | other.kinds, items)
+
+
+class QueryReader:
+    """Reads the queries of one schema.
+
+    Args:
+        schema: of the query; parameters are its properties, of whatever applies in place, and what
+            patternProperties and additionalProperties say of others.
+    """
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._named: dict[str, _Reading] = {}
+        self._patterns: list[tuple[re.Pattern[str], _Reading]] = []
+        self._others = _Reading()
+        for one in in_place(schema, schema):
+            for name, part in one.get("properties", {}).items():
+                self._named[name] = self._named.get(name, _Reading()) | _reading(part, schema)
+            for pattern, part in _compiled(one.get("patternProperties", {})):
+                self._patterns.append((pattern, _reading(part, schema)))
+            self._others |= _reading(one.get("additionalProperties"), schema)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether a parameter is a list."""
+        return self._reading_of(str(name)).items is not None
+
+    def read(self, texts: Mapping[str, str]) -> dict[str, Any]:
+        """Returns the values of a query's texts."""
+        return {name: self._reading_of(name).value_of(text) for name, text in texts.items()}
+
+    def _reading_of(self, name: str) -> _Reading:
+        found = self._named.get(name)
+        if found is None:
+            matching = (reading for pattern, reading in self._patterns if pattern.search(name))
+            found = next(matching, self._others)
+        return found
+
+
+def _reading(schema: Any, root: Mapping[str, Any]) -> _Reading:
+    found = _Reading()
+    for one in in_place(schema, root):
+        kinds = set(_kinds(one))
+        items = None
+        if "array" in kinds or "items" in one:
+            items = _reading(one.get("items"), root).kinds
+        found |= _Reading(frozenset(kinds - {"array", "object", "null"}), items)
     return found
 
 
-def _integer(text: str) -> Any:
-    return int(text) if _INTEGER.fullmatch(text) else text
+def _kinds(schema: Mapping[str, Any]) -> Iterator[str]:
+    said = schema.get("type", ())
+    yield from [said] if isinstance(said, str) else said
+    values = [*schema.get("enum", ()), *([schema["const"]] if "const" in schema else [])]
+    yield from (_KINDS[type(value)] for value in values if type(value) in _KINDS)
 
 
-def _number(text: str) -> Any:
-    return float(text) if _NUMBER.fullmatch(text) else text
+def _compiled(patterns: Mapping[str, Any]) -> Iterator[tuple[re.Pattern[str], Any]]:
+    for pattern, part in patterns.items():
+        try:
+            yield re.compile(pattern), part
+        except re.error:  # a pattern that only JSON Schema's dialect has: its parameters stay texts
+            continue
 
 
-def _boolean(text: str) -> Any:
-    return {"true": True, "false": False}.get(text.lower(), text)
-
-
-def _list(text: str) -> Any:
-    return text.split(",")
-
-
-_CONVERTERS: Mapping[str, Callable[[str], Any]] = {
-    "integer": _integer,
-    "number": _number,
-    "boolean": _boolean,
-    "array": _list,
-}
+def _value(text: str, kinds: frozenset[str]) -> Any:
+    if "boolean" in kinds and text.lower() in _BOOLEANS:
+        return _BOOLEANS[text.lower()]
+    if "integer" in kinds and _INTEGER.fullmatch(text):
+        return int(text)
+    if "number" in kinds and _NUMBER.fullmatch(text):
+        return float(text)
+    return text

@@ -6,8 +6,9 @@ Rules: everything is found when it is asked for, and once.
 from __future__ import annotations
 
 import dataclasses
+import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import webob
@@ -17,7 +18,7 @@ from webob.acceptparse import create_accept_language_header
 from wsgisrv.api import conditions, policy
 from wsgisrv.api.body import MOST_BODY_BYTES, read_body
 from wsgisrv.api.policy import Enforcer
-from wsgisrv.api.serializers import JSON, JSON_TYPE, MediaType, choose
+from wsgisrv.api.serializers import JSON, JSON_TYPE, MediaType, choose, read_value
 from wsgisrv.current import CONTEXT, REQUEST_ID, new_request_id
 
 MORE_HEADERS = "wsgisrv.response_headers"
@@ -27,6 +28,7 @@ VERSION = "wsgisrv.api_version"
 """Key of the environ: the microversion that is answered, as a text."""
 
 _BODY = "wsgisrv.json_body"
+_LONGEST_LANGUAGES = 1000  # octets; a longer Accept-Language is no browser's, and as good as none
 _GLOBAL_ID = re.compile(r"req-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -112,23 +114,27 @@ class Request(webob.Request):  # type: ignore[misc]
         """The body, as its media type says.
 
         Raises:
-            webob.exc.HTTPUnsupportedMediaType: when it is of none that the API takes, or not in UTF-8.
-            webob.exc.HTTPRequestEntityTooLarge: when it is longer than ``most_body_bytes``.
+            webob.exc.HTTPUnsupportedMediaType: when it is of none that the API takes, not in UTF-8 or
+                encoded, as in gzip; nothing of it is read then.
+            webob.exc.HTTPException: when it is too long or does not come; ``read_body`` says which.
             webob.exc.HTTPBadRequest: when it is malformed; parse_json says how of JSON.
         """
         if _BODY not in self.environ:
+            media_type = self._media_type()
             body = read_body(self.environ, self.most_body_bytes)
-            media_type = self._media_type(body)
-            try:
-                self.environ[_BODY] = media_type.load(body)
-            except ValueError as error:
-                raise exc.HTTPBadRequest(f"the body is not {media_type.name}: {error}") from None
+            # ``body`` and ``body_file`` give it again: a signature may be of its octets.
+            self.environ["wsgi.input"] = io.BytesIO(body)
+            self.environ["webob.is_body_seekable"] = True
+            self.environ["CONTENT_LENGTH"] = str(len(body))
+            self.environ[_BODY] = read_value(media_type, body)
         return self.environ[_BODY]
 
     @property
     def json_body(self) -> Any:
-        """As ``body_value``."""
+        """As ``body_value``, and so is ``json``."""
         return self.body_value
+
+    json = json_body
 
     @property
     def json_object(self) -> dict[str, Any]:
@@ -149,16 +155,52 @@ class Request(webob.Request):  # type: ignore[misc]
         Raises:
             webob.exc.HTTPBadRequest: when it is not UTF-8, or has a parameter twice.
         """
+        return self.query_with_lists(())
+
+    def query_with_lists(self, lists: Container[str]) -> dict[str, str]:
+        """Returns the query's parameters; of one that is a list, ``a=1&a=2`` is the same as ``a=1,2``.
+
+        Args:
+            lists: the parameters that are lists.
+
+        Raises:
+            webob.exc.HTTPBadRequest: when it is not UTF-8, or has another parameter twice.
+        """
         if not self.environ.get("QUERY_STRING"):
             return {}
+        found: dict[str, list[str]] = {}
+        for name, text in self.GET.items():
+            if name in found and name not in lists:
+                raise exc.HTTPBadRequest(f"the query has {name[:100]!r} twice")
+            found.setdefault(name, []).append(text)
+        return {name: ",".join(texts) for name, texts in found.items()}
+
+    @property
+    def GET(self) -> Any:  # noqa: N802 - webob's name
+        """The query as webob has it.
+
+        Raises:
+            webob.exc.HTTPBadRequest: when it is not UTF-8.
+        """
         try:
-            found: dict[str, str] = dict(self.GET)
+            return super().GET
         except UnicodeDecodeError:
             raise exc.HTTPBadRequest("the query is not UTF-8") from None
-        if len(found) < len(self.GET):
-            twice = next(name for name in found if len(self.GET.getall(name)) > 1)
-            raise exc.HTTPBadRequest(f"the query has {twice[:100]!r} twice")
-        return found
+
+    @property
+    def POST(self) -> Any:  # noqa: N802 - webob's name
+        """The body as a form, as webob has it.
+
+        Raises:
+            webob.exc.HTTPBadRequest: when it is none.
+            webob.exc.HTTPUnsupportedMediaType: when it is not in UTF-8.
+        """
+        try:
+            return super().POST
+        except DeprecationWarning:
+            raise exc.HTTPUnsupportedMediaType("the body has to be in UTF-8") from None
+        except ValueError as error:
+            raise exc.HTTPBadRequest(f"the body is no form: {error}") from None
 
     def best_match(self, offers: Sequence[str]) -> str | None:
         """Returns the media type among ``offers`` that the client likes best; None when it takes none."""
@@ -167,7 +209,8 @@ class Request(webob.Request):  # type: ignore[misc]
     def best_language(self, offers: Sequence[str]) -> str | None:
         """Returns the language among ``offers`` that the client likes best (RFC 4647, lookup), if any."""
         header = self.environ.get("HTTP_ACCEPT_LANGUAGE")
-        if not header or not offers:
+        # Looking up takes time by the square of the length: 20 s for 200 kB.
+        if not header or not offers or len(header) > _LONGEST_LANGUAGES:
             return None
         tags = {offer.replace("_", "-"): offer for offer in offers}
         found = create_accept_language_header(header).lookup(
@@ -207,9 +250,15 @@ class Request(webob.Request):  # type: ignore[misc]
         """
         policy.authorize(self.enforcer, rule, target, self.context)
 
-    def _media_type(self, body: bytes) -> MediaType:
-        name = self.content_type.lower()
-        if not body and not name:
+    def _media_type(self) -> MediaType:
+        environ, name = self.environ, self.content_type.lower()
+        if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() not in ("", "identity"):
+            raise exc.HTTPUnsupportedMediaType(
+                "the body has to be without a Content-Encoding",
+                headers={"Accept-Encoding": "identity"},
+            )
+        is_empty = environ.get("CONTENT_LENGTH") in (None, "", "0")
+        if is_empty and not name and "HTTP_TRANSFER_ENCODING" not in environ:
             return next(iter(self.media_types.values()))
         found = self.media_types.get(name)
         if found is None or self.charset.lower() not in ("utf-8", "utf8"):

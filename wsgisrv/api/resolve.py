@@ -33,8 +33,9 @@ from wsgisrv.api.faults import BrokenResultError, InvalidFields
 from wsgisrv.api.microversions import Microversions
 from wsgisrv.api.pagination import Collection
 from wsgisrv.api.policy import Enforcer, check_rule
-from wsgisrv.api.querystring import converters_of
+from wsgisrv.api.querystring import QueryReader
 from wsgisrv.api.request import Request
+from wsgisrv.api.results import is_stream
 from wsgisrv.api.schema import Check, Formats
 from wsgisrv.api.sub_actions import choosers
 from wsgisrv.errors import ConfigError
@@ -180,10 +181,11 @@ class Resolver:
             empty_status=status if declared.status else "204 No Content",
             location=declared.location,
             offers=tuple(declared.media_types),
+            is_stream=is_stream(method),
             prepare=self._prepare(method, body, query, collection),
             is_valid_result=None
             if self._settings.result_errors == "ignore" or result is None
-            else result.is_valid,
+            else result.fits,
             blame_result=self._blame(name, result),
             body=body,
             query=query,
@@ -349,7 +351,7 @@ def _page_step(collection: Any, is_taken: bool) -> Prepare:
 
 
 def _query_step(check: Check | None, is_taken: bool) -> Prepare:
-    converters = converters_of(check.schema) if check is not None else {}
+    reader = QueryReader(check.schema if check is not None else {})
     empty_is_valid = check is None or check.is_valid({})
 
     def step(request: Request, arguments: dict[str, Any]) -> None:
@@ -357,11 +359,9 @@ def _query_step(check: Check | None, is_taken: bool) -> Prepare:
             if is_taken:
                 arguments["query"] = {}
             return
-        values: dict[str, Any] = request.query
-        for name in converters.keys() & values.keys():
-            values[name] = converters[name](values[name])
+        values = reader.read(request.query_with_lists(reader))
         if check is not None and not check.is_valid(values):
-            raise InvalidFields(check.problems(values, "?") or {"": "is not valid"})
+            raise InvalidFields(check.problems(values, "?") or {"?": "is not valid"})
         if is_taken:
             arguments["query"] = values
 

@@ -5,7 +5,6 @@ Rules: pure. What an action says of itself comes from its declarations and the a
 
 from __future__ import annotations
 
-import collections.abc
 import dataclasses
 import inspect
 import typing
@@ -170,7 +169,7 @@ class Responses:
             # The schema is of the document; what else an action produces is no document.
             return {name: content if name in self.media_types else {} for name in plan.offers}
         kind = typing.get_origin(hint) or hint
-        if inspect.isgeneratorfunction(plan.method) or _is(kind, collections.abc.Iterator):
+        if plan.is_stream:
             return {JSON_LINES: {}}
         if _is(kind, File) or _is(kind, webob.Response):
             return {_ANYTHING: {}}

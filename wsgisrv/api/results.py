@@ -1,16 +1,19 @@
-"""Results that are no JSON document: files, and lines of JSON that are streamed.
+"""Results that are no JSON document: files, and what is streamed, as lines of JSON.
 
-Rules: what an action refuses at its start is still a fault, so the first line is taken before the head is
+Rules: what an action refuses at its start is still a fault, so the first piece is taken before the head is
 sent, and a file is opened and measured.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import io
+import itertools
 import mimetypes
 import os
 import stat
+import typing
 from collections.abc import Callable, Iterable, Iterator
 from email.utils import formatdate
 from pathlib import Path
@@ -49,9 +52,13 @@ def open_file(
 
     Raises:
         OSError: when it cannot be read.
+        TypeError: when it is opened for text.
     """
     if isinstance(result, File):
         return _open_named(result, otherwise)
+    if not isinstance(result.read(0), bytes):
+        result.close()
+        raise TypeError("a file is opened for reading bytes, with the mode rb")
     headers = [("Content-Type", otherwise)]
     try:
         left = os.fstat(result.fileno()).st_size - result.tell()
@@ -70,8 +77,20 @@ def wrapped(file: IO[bytes], environ: WSGIEnvironment) -> Iterable[bytes]:
 
 
 def is_file(result: Any) -> bool:
-    """Whether a result is a file opened for reading bytes."""
-    return hasattr(result, "read") and not isinstance(result, io.TextIOBase)
+    """Whether a result is an open file."""
+    return hasattr(result, "read")
+
+
+def is_stream(method: Callable[..., Any]) -> bool:
+    """Whether an action says that it returns an iterator: as a generator function, or by its annotation."""
+    function = inspect.unwrap(method)
+    try:
+        hint = typing.get_type_hints(function).get("return")
+    except (NameError, AttributeError, TypeError, SyntaxError):  # names for type checkers alone
+        hint = None
+    kind = typing.get_origin(hint) or hint
+    is_iterator = isinstance(kind, type) and issubclass(kind, Iterator) and not is_file(kind)
+    return is_iterator or inspect.isgeneratorfunction(function)
 
 
 def _open_named(result: File, otherwise: str) -> tuple[IO[bytes], list[tuple[str, str]]]:
@@ -90,37 +109,32 @@ def _open_named(result: File, otherwise: str) -> tuple[IO[bytes], list[tuple[str
     return file, headers
 
 
-class JSONLines:
-    """The body of a streamed answer: one line for each item, sent as it comes.
+class Begun:
+    """The body of a streamed answer, whose first piece is taken already; the others are sent as they come.
 
     Args:
         items: closed at the end, or when the client leaves.
-        encode: makes JSON of an item.
+        to_bytes: makes a piece of an item.
+
+    Raises:
+        Exception: what ``items`` raises first.
     """
 
-    __slots__ = ("_encode", "_first", "_items")
+    __slots__ = ("_first", "_items", "_to_bytes")
 
-    def __init__(self, items: Iterator[Any], encode: Callable[[Any], str]) -> None:
+    def __init__(self, items: Iterator[Any], to_bytes: Callable[[Any], bytes]) -> None:
         self._items = items
-        self._encode = encode
+        self._to_bytes = to_bytes
         try:
-            self._first = [self._line(item) for item in self._take_one()]
+            self._first = [to_bytes(item) for item in itertools.islice(items, 1)]
         except BaseException:
             self.close()
             raise
 
-    def _take_one(self) -> list[Any]:
-        for item in self._items:
-            return [item]
-        return []
-
-    def _line(self, item: Any) -> bytes:
-        return self._encode(item).encode() + b"\n"
-
     def __iter__(self) -> Iterator[bytes]:
         yield from self._first
         for item in self._items:
-            yield self._line(item)
+            yield self._to_bytes(item)
 
     def close(self) -> None:
         """Called by the server at the end of the request (PEP 3333)."""

@@ -10,12 +10,14 @@ import dataclasses
 import functools
 import importlib.metadata
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from webob import exc
 from webob.acceptparse import create_accept_header
 
-from wsgisrv.api.body import parse_json
+from wsgisrv.api.body import MOST_DEPTH, check_json_values, parse_json
 from wsgisrv.errors import ConfigError, first_line
 
 JSON = "application/json"
@@ -24,6 +26,8 @@ PROBLEM_JSON = "application/problem+json"
 ENTRY_POINTS = "wsgisrv.api.media_types"
 
 _LONGEST_KEPT = 200  # octets; an Accept header beyond it is no browser's, and is parsed each time
+
+_UTF_8 = re.compile(r';\s*charset\s*=\s*"?utf-?8"?(?=\s*(?:[;,]|$))', re.IGNORECASE)
 
 encode: Callable[[Any], str] = json.JSONEncoder(
     separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -47,6 +51,29 @@ class MediaType:
 
 
 JSON_TYPE = MediaType(JSON, parse_json, lambda value: encode(value).encode())
+
+
+def read_value(media_type: MediaType, body: bytes) -> Any:
+    """Returns what a body says.
+
+    Raises:
+        webob.exc.HTTPBadRequest: when it is malformed, or has what JSON has not: bytes, keys that are no
+            texts, NaN, more levels than MOST_DEPTH; parse_json says how of JSON.
+    """
+    if media_type is JSON_TYPE:
+        return parse_json(body)
+    try:
+        value = media_type.load(body)
+    except RecursionError:
+        raise exc.HTTPBadRequest(f"the body is nested deeper than {MOST_DEPTH} levels") from None
+    except ValueError as error:
+        said = str(error) or type(error).__name__
+        raise exc.HTTPBadRequest(f"the body is not {media_type.name}: {said}") from None
+    try:
+        check_json_values(value, body)
+    except ValueError as error:
+        raise exc.HTTPBadRequest(f"the body has what JSON has not: {error}") from None
+    return value
 
 
 def load_media_types(names: Sequence[str]) -> dict[str, MediaType]:
@@ -79,7 +106,10 @@ def _entry_point(name: str) -> MediaType:
 
 
 def choose(accept: str, offers: tuple[str, ...]) -> str | None:
-    """Returns the best of ``offers`` by an Accept header, or None (RFC 9110, 12.5.1)."""
+    """Returns the best of ``offers`` by an Accept header, or None (RFC 9110, 12.5.1).
+
+    A malformed header is as good as none; ``charset=utf-8`` changes nothing, since text is sent in it.
+    """
     if len(accept) <= _LONGEST_KEPT:
         return _choose(accept, offers)
     return _choose.__wrapped__(accept, offers)
@@ -88,5 +118,15 @@ def choose(accept: str, offers: tuple[str, ...]) -> str | None:
 @functools.lru_cache(maxsize=256)
 def _choose(accept: str, offers: tuple[str, ...]) -> str | None:
     """Parsing takes 20 us and more; clients of one kind send one header."""
-    found = create_accept_header(accept).acceptable_offers(offers)
+    found = _parsed(accept).acceptable_offers(offers)
     return str(found[0][0]) if found else None
+
+
+def is_named(accept: str, media_type: str) -> bool:
+    """Whether an Accept header has a media type itself, rather than a range that it is in."""
+    ranges = _parsed(accept).parsed or ()
+    return any(name.lower() == media_type and quality > 0 for name, quality, *_ in ranges)
+
+
+def _parsed(accept: str) -> Any:
+    return create_accept_header(_UTF_8.sub("", accept))

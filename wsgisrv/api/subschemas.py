@@ -1,39 +1,94 @@
-"""Where a JSON Schema has schemas within it, so that what is data is never taken for one.
+"""Where a JSON Schema holds schemas, and where it holds data that only looks like one.
 
-Rules: pure. ``{"const": {"type": "integer"}}`` holds one schema, the whole, and a property may be called
-``$ref``: only the keywords below lead to further schemas.
+Rules: pure. What stands under any other keyword (const, enum, default, examples, x-says) is data, and is left
+alone: ``{"const": {"type": "integer"}}`` has one schema, not two.
 
-Source: JSON Schema 2020-12, Core (sections 8 and 10) and Validation (appendix A: ``definitions``).
+Source: JSON Schema 2020-12, core sections 8 and 10 to 11; ``definitions`` is the older name of ``$defs``,
+which the meta-schema of 2020-12 still has. RFC 6901 for the pointers of ``$ref``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
-_SINGLE = frozenset({
-    "additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames",
-    "then", "unevaluatedItems", "unevaluatedProperties",
-})  # fmt: skip
-_LISTS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_MAPS = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
+_ONE = frozenset(
+    {
+        "additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames",
+        "then", "unevaluatedItems", "unevaluatedProperties",
+    }
+)  # fmt: skip
+_LIST = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+_MAP = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
+_IN_PLACE = frozenset({"allOf", "anyOf", "dependentSchemas", "else", "oneOf", "then"})
 
 
-def rebuilt(schema: Any, change: Callable[[dict[str, Any]], Any]) -> Any:
-    """Returns a copy in which each schema, the inner ones first, is what ``change`` makes of it.
+def rebuilt(schema: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """Returns a schema in which ``change`` has had its way with every schema, inner ones first.
 
     Args:
-        schema: a mapping or a boolean.
-        change: gets a copy of its own, and what it returns stands in its place. Booleans are left alone.
+        schema: is not changed itself; True and False, and what is no schema, are returned as they are.
+        change: gets a copy of one schema, whose inner schemas are changed already, and returns what stands
+            in its place.
     """
     if not isinstance(schema, Mapping):
         return schema
-    made = dict(schema)
+    return change({keyword: _value(keyword, value, change) for keyword, value in schema.items()})
+
+
+def _value(keyword: str, value: Any, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    if keyword in _ONE:
+        return rebuilt(value, change)
+    if keyword in _LIST and isinstance(value, list | tuple):
+        return [rebuilt(part, change) for part in value]
+    if keyword in _MAP and isinstance(value, Mapping):
+        return {name: rebuilt(part, change) for name, part in value.items()}
+    return value
+
+
+def inner(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yields the schemas that stand directly in one; True and False are left out."""
     for keyword, value in schema.items():
-        if keyword in _SINGLE:
-            made[keyword] = rebuilt(value, change)
-        elif keyword in _LISTS and isinstance(value, list | tuple):
-            made[keyword] = [rebuilt(part, change) for part in value]
-        elif keyword in _MAPS and isinstance(value, Mapping):
-            made[keyword] = {name: rebuilt(part, change) for name, part in value.items()}
-    return change(made)
+        for part in _parts(keyword, value):
+            if isinstance(part, Mapping):
+                yield part
+
+
+def in_place(schema: Any, root: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yields a schema and those that it applies to the same value, each once.
+
+    Args:
+        root: in which a ``$ref`` that is a JSON pointer is looked up; others are not followed.
+    """
+    waiting, seen = [schema], set()
+    while waiting:
+        one = waiting.pop(0)
+        if not isinstance(one, Mapping) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += [part for word in _IN_PLACE & one.keys() for part in _parts(word, one[word])]
+        if "$ref" in one:
+            waiting.append(_referred(root, one["$ref"]))
+
+
+def _parts(keyword: str, value: Any) -> Iterator[Any]:
+    if keyword in _ONE:
+        yield value
+    elif keyword in _LIST and isinstance(value, list | tuple):
+        yield from value
+    elif keyword in _MAP and isinstance(value, Mapping):
+        yield from value.values()
+
+
+def _referred(root: Any, reference: Any) -> Any:
+    start, *steps = unquote(str(reference)).split("/")
+    found = root if start == "#" else None
+    for step in steps:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, list | tuple) and name.isdecimal() and int(name) < len(found):
+            found = found[int(name)]
+        else:
+            found = found.get(name) if isinstance(found, Mapping) else None
+    return found

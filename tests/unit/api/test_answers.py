@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,12 @@ class Things:
     def print(self, request: api.Request) -> Any:
         return api.File(self.path, content_type="application/pdf")
 
+    def lines(self, request: api.Request) -> Any:
+        yield {"a": 1}
+
+    def iterator(self, request: api.Request) -> Iterator[Any]:
+        return iter([1])
+
     def no_file(self, request: api.Request) -> Any:
         return api.File("/nowhere/at/all")
 
@@ -114,6 +121,8 @@ def make(tmp_path: Path, **more: Any) -> Client:
         "picture",
         "table",
         "no_file",
+        "lines",
+        "iterator",
         "many",
         "later",
         "bug",
@@ -269,8 +278,89 @@ def test_caches_are_told_what_an_answer_depends_on(
     assert make(tmp_path).get("/many", status=400).headers["Vary"] == "Accept"
 
 
-def test_json_lines_alone_are_acceptable(client: Client) -> None:
-    client.get("/right", headers={"Accept": "application/jsonl"}, status=200)
+def test_json_lines_are_for_actions_that_give_them(client: Client) -> None:
+    lines = {"Accept": "application/jsonl"}
+    assert client.get("/lines", headers=lines).content_type == "application/jsonl"
+    assert client.get("/iterator", headers=lines).content_type == "application/jsonl"
+    assert client.get("/lines", headers={"Accept": "*/*"}).content_type == "application/jsonl"
+    for path, accept, offered in (
+        ("/right", "application/jsonl", "application/json"),
+        ("/lines", "application/json", "application/jsonl"),
+        ("/iterator", "application/json", "application/jsonl"),
+    ):
+        refused = client.get(path, headers={"Accept": accept}, status=406)
+        assert client.errors(refused) == [f"this API answers in {offered}"]
+
+
+@pytest.mark.parametrize(
+    "accept", ["application/json;q=0, */*", "application/json;q=0, application/*", "*/*;q=0", "text/*"]
+)  # fmt: skip
+def test_a_client_that_does_not_want_json_is_refused_before_the_action(
+    client: Client, accept: str
+) -> None:
+    client.get("/bug", headers={"Accept": accept}, status=406)
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["application/json;charset=utf-8", 'application/json; charset="UTF-8";q=0.5',
+     "application/json;charset=utf8", "text/html, application/json ; charset = utf-8",
+     "application/problem+json", "application/problem+json;charset=utf-8, application/json;q=0"],
+)  # fmt: skip
+def test_json_is_asked_for_with_its_charset_and_errors_alone_by_name(
+    client: Client, accept: str
+) -> None:
+    assert client.get("/right", headers={"Accept": accept}).content_type == "application/json"
+
+
+@pytest.mark.parametrize("accept", ["json", "a/b/c", "application/json;q=2", "x" * 9000])
+def test_a_malformed_accept_is_as_good_as_none(client: Client, accept: str) -> None:
+    assert client.get("/right", headers={"Accept": accept}).content_type == "application/json"
+
+
+def nested(levels: int, times: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value] * times
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ({"a": [b"x"]}, "at /a/0: bytes is no JSON value"),
+        ({1: 2}, "has a key that is int, not a text"),
+        ({"a": {"\ud800": 1}}, "at /a: has half a surrogate pair in a text"),
+        ([float("nan")], "at /0: nan is no JSON value"),
+        ({"a": {1}}, "at /a: set is no JSON value"),
+        (nested(40, 1), "is nested deeper than 32 levels"),
+        (nested(10, 10), "more values than JSON"),
+    ],
+)  # fmt: skip
+def test_what_a_loader_finds_that_json_has_not_is_400(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: Any, problem: str
+) -> None:
+    plug(monkeypatch, api.MediaType("application/x-text", lambda _: value, lambda _: b""))
+    client = make(tmp_path, media_types=("application/json", "application/x-text"))
+    refused = client.post("/echo", b"x" * 40, content_type="application/x-text", status=400)
+    (error,) = client.errors(refused)
+    assert error.startswith("the body has what JSON has not: ")
+    assert problem in error
+
+
+def fail_deep(_body: bytes) -> Any:
+    raise RecursionError
+
+
+def test_a_loader_that_cannot_go_as_deep_is_400_and_a_dump_that_fails_is_500(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plug(monkeypatch, api.MediaType("application/x-text", fail_deep, bytes.fromhex))
+    client = make(tmp_path, media_types=("application/json", "application/x-text"))
+    refused = client.post("/echo", b"x", content_type="application/x-text", status=400)
+    assert client.errors(refused) == ["the body is nested deeper than 32 levels"]
+    failed = client.get("/right", headers={"Accept": "application/x-text"}, status=500)
+    assert client.errors(failed) == ["the server failed; its log has the request id"]
 
 
 # Faults
@@ -305,6 +395,8 @@ def test_problem_json_may_be_the_default(tmp_path: Path) -> None:
         (["de", "pt_BR"], "de-AT, en;q=0.5", "sp\u00e4ter", "de"),
         (["de", "pt_BR"], "pt-BR", "depois", "pt-BR"),
         (["de", "pt_BR"], "fr", "later", None),
+        (["de", "pt_BR"], "en, de;q=0.5", "later", None),
+        (["de", "pt_BR"], "de" + "-x" * 1000, "later", None),
         (["de", "pt_BR"], "", "later", None),
         ([], "de", "later", None),
     ],
@@ -316,7 +408,81 @@ def test_messages_are_translated_for_the_client(
     response = client.get("/later", headers={"Accept-Language": header}, status=503)
     assert client.errors(response) == [detail]
     assert response.headers.get("Content-Language") == said
+    assert response.headers["Vary"] == ("Accept, Accept-Language" if languages else "Accept")
     assert response.headers["Retry-After"] == "7"
+
+
+def test_the_language_that_messages_are_written_in_takes_part(tmp_path: Path) -> None:
+    client = make(tmp_path, languages=["de"], source_language="sv")
+    for header, detail in (("sv, de;q=0.5", "later"), ("en, de;q=0.5", "sp\u00e4ter")):
+        response = client.get("/later", headers={"Accept-Language": header}, status=503)
+        assert client.errors(response) == [detail]
+
+
+def test_what_is_not_translated_has_no_language(tmp_path: Path) -> None:
+    client = make(tmp_path, languages=["de"])
+    response = client.get("/many", headers={"Accept-Language": "de"}, status=400)
+    assert "Content-Language" not in response.headers
+
+
+class LateError(Exception):
+    """One of a service's own."""
+
+
+def test_problems_and_messages_of_the_services_exceptions_are_translated(tmp_path: Path) -> None:
+    message = Translated(en="later", de="sp\u00e4ter")
+    schema = {"properties": {"a": {"minLength": 2, "x-says": {"minLength": message}}}}
+
+    class Refusing:
+        def fields(self, request: api.Request) -> Any:
+            raise api.InvalidFields({"/a": message, "?b": "is not known"})
+
+        def late(self, request: api.Request) -> Any:
+            raise LateError(message)
+
+        def taken(self, request: api.Request, body: Any) -> Any:
+            return body
+
+    router = api.Router()
+    controller = Refusing()
+    Refusing.taken = api.body(schema)(Refusing.taken)  # type: ignore[method-assign]
+    for name in ("fields", "late", "taken"):
+        router.connect(f"/{name}", controller=controller, action=name, methods=["POST"])
+    client = Client(api.API(router, languages=["de"], faults={LateError: exc.HTTPConflict}))
+    for headers, detail in (({"Accept-Language": "de"}, "sp\u00e4ter"), ({}, "later")):
+        fields = client.post_json("/fields", {}, headers=headers, status=400)
+        assert client.errors(fields) == [f"/a: {detail}", "?b: is not known"]
+        assert client.errors(client.post_json("/late", {}, headers=headers, status=409)) == [detail]
+        taken = client.post_json("/taken", {"a": ""}, headers=headers, status=400)
+        assert client.errors(taken) == [f"/a: {detail}"]
+        problem = client.post_json(
+            "/fields", {}, headers={**headers, "Accept": "application/problem+json"}, status=400
+        )
+        assert problem.json["errors"][0] == {"detail": detail, "pointer": "#/a"}
+
+
+def test_pointers_keep_their_blanks_and_are_quoted_in_a_fragment(tmp_path: Path) -> None:
+    class Refusing:
+        def index(self, request: api.Request) -> Any:
+            raise api.InvalidFields(
+                {"/a  b/\u00e9%": "is\n wrong", "/": "is wrong", "?": "is empty"}
+            )
+
+    router = api.Router()
+    router.connect("/", controller=Refusing(), action="index", methods=["GET"])
+    client = Client(api.API(router))
+    errors = client.get("/", status=400).json["errors"]
+    assert [error["detail"] for error in errors] == [
+        "/a  b/\u00e9%: is wrong",
+        "/: is wrong",
+        "the query: is empty",
+    ]
+    problem = client.get("/", headers={"Accept": "application/problem+json"}, status=400).json
+    assert problem["errors"] == [
+        {"detail": "is wrong", "pointer": "#/a%20%20b/%C3%A9%25"},
+        {"detail": "is wrong", "pointer": "#/"},
+        {"detail": "is empty"},
+    ]
 
 
 def test_oslo_i18n_messages_are_translated(tmp_path: Path) -> None:

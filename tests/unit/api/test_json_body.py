@@ -71,17 +71,23 @@ def test_any_bytes_are_a_value_or_a_400(body: bytes) -> None:
         (b"{", "not JSON"),
         (b"{} {}", "not JSON"),
         (b"{'a': 1}", "not JSON"),
-        (b"\xef\xbb\xbf{}", "not JSON"),
         (b'{"a": 1, "b": 2, "a": 1}', "the key 'a' stands twice"),
         (b'[{"x": {"a": 1, "a": 1}}]', "the key 'a' stands twice"),
         (b'{"a": NaN}', "NaN is no JSON value"),
         (b"[Infinity]", "Infinity is no JSON value"),
         (b"-Infinity", "-Infinity is no JSON value"),
         (b"[1e999]", "1e999 is too large a number"),
-        (b"[" + b"9" * 5000 + b"]", "not JSON"),
+        (b'{"a/b": {"x": [1, {"b": 1, "b": 2}]}}', "at /a~1b/x/1: the key 'b' stands twice"),
+        (b'{"a": [NaN, {"a": 1, "a": 1}], "a": 1}', "NaN is no JSON value"),
+        (b'{"a": NaN, "a": 1}', "NaN is no JSON value"),
+        (b'{"a": NaN, 1}', "Expecting property name"),
+        (b'{"a": [1, NaN]}', "at /a/1: NaN is no JSON value"),
+        (b"[0, " + b"9" * 5000 + b"]", "at /1: 99999999999999999999 is too large a number"),
+        (b"[0, -" + b"9" * 309 + b"]", "at /1: -9999999999999999999 is too large a number"),
+        (b"\xef\xbb\xbf[]", "begins with a byte order mark"),
         (b'"\xff"', "not UTF-8 at byte 1"),
         (b'"\xed\xa0\x80"', "not UTF-8"),
-        (b'{"a": "\\ud800"}', "half a surrogate pair"),
+        (b'{"a": ["\\ud800"]}', "at /a/0: has half a surrogate pair"),
         (b'{"\\udfff": 1}', "half a surrogate pair"),
         (b"[" * (MOST_DEPTH + 1) + b"]" * (MOST_DEPTH + 1), f"deeper than {MOST_DEPTH}"),
         (b'{"a":' * (MOST_DEPTH + 1) + b"1" + b"}" * (MOST_DEPTH + 1), f"deeper than {MOST_DEPTH}"),
@@ -101,6 +107,11 @@ def test_a_body_may_be_as_deep_and_as_wide_as_the_limit_says() -> None:
     assert parse_json(b'"\\ud83d\\ude00"') == "\U0001f600"
     in_text = "[" * (2 * MOST_DEPTH)
     assert parse_json(f'"{in_text}"'.encode()) == in_text
+
+
+def test_a_number_that_a_double_holds_may_have_309_digits() -> None:
+    assert parse_json(b"[1" + b"0" * 308 + b"]") == [10**308]
+    assert parse_json(b'"' + b"9" * 5000 + b'"') == "9" * 5000
 
 
 def test_a_body_is_read_once_and_no_further_than_its_length() -> None:
@@ -127,9 +138,22 @@ def test_a_body_without_length_is_not_waited_for_elsewhere() -> None:
     assert stream.asked == 0
 
 
-def test_a_body_that_says_it_is_too_long_is_not_read() -> None:
+def test_a_chunked_body_is_not_empty_where_the_server_does_not_end_it() -> None:
+    environ = {"CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked"}
+    with pytest.raises(exc.HTTPLengthRequired, match="has to have a Content-Length"):
+        _ = request_with(b"{}", **environ).json_body
+    assert request_with(b"{}", **environ, **{"wsgi.input_terminated": True}).json_body == {}
+
+
+@pytest.mark.parametrize("length", ["x", "-1", "+2", "2 "])
+def test_a_content_length_is_a_number(length: str) -> None:
+    with pytest.raises(exc.HTTPBadRequest, match="the Content-Length is no number"):
+        _ = request_with(b"{}", CONTENT_LENGTH=length).json_body
+
+
+@pytest.mark.parametrize("length", [str(MOST_BODY_BYTES + 1), "9" * 5000])
+def test_a_body_that_says_it_is_too_long_is_not_read(length: str) -> None:
     stream = Stream(b"x")
-    length = str(MOST_BODY_BYTES + 1)
     with pytest.raises(exc.HTTPRequestEntityTooLarge):
         _ = request_with(b"", **{"CONTENT_LENGTH": length, "wsgi.input": stream}).json_body
     assert stream.asked == 0
@@ -185,6 +209,51 @@ def test_another_media_type_is_415(content_type: str) -> None:
         _ = request_with(b"{}", CONTENT_TYPE=content_type).json_body
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip"])
+def test_an_encoded_body_is_415(encoding: str) -> None:
+    with pytest.raises(exc.HTTPUnsupportedMediaType) as caught:
+        _ = request_with(b"{}", HTTP_CONTENT_ENCODING=encoding).json_body
+    assert caught.value.headers["Accept-Encoding"] == "identity"
+    assert request_with(b"{}", HTTP_CONTENT_ENCODING="Identity").json_body == {}
+
+
+def test_a_body_that_is_not_taken_is_not_read() -> None:
+    stream = Stream(b"{}")
+    with pytest.raises(exc.HTTPUnsupportedMediaType):
+        _ = request_with(b"{}", CONTENT_TYPE="text/plain", **{"wsgi.input": stream}).json_body
+    assert stream.asked == 0
+
+
+@pytest.mark.parametrize("length", ["8", ""])
+def test_the_octets_of_a_body_that_was_read_are_there_again(length: str) -> None:
+    stream = Stream(b'{"a": 1}', piece=3)
+    environ = {"CONTENT_LENGTH": length, "wsgi.input": stream, "wsgi.input_terminated": True}
+    request = request_with(b"", **environ)
+    assert request.json_body == {"a": 1}
+    assert request.body == request.body_file.read() == b'{"a": 1}'
+    other = request_with(b'{"a": 2}')
+    assert (other.body, other.json_body) == (b'{"a": 2}', {"a": 2})
+
+
+def test_json_is_read_as_strictly_under_its_short_name() -> None:
+    with pytest.raises(exc.HTTPBadRequest, match="stands twice"):
+        _ = request_with(b'{"a": 1, "a": 2}').json
+
+
+@pytest.mark.parametrize(
+    ("content_type", "kind"),
+    [
+        ("application/x-www-form-urlencoded; charset=latin-1", exc.HTTPUnsupportedMediaType),
+        ("multipart/form-data", exc.HTTPBadRequest),
+    ],
+)
+def test_a_form_that_is_none_is_refused(content_type: str, kind: type[exc.HTTPException]) -> None:
+    with pytest.raises(kind):
+        _ = request_with(b"a=1", CONTENT_TYPE=content_type).POST
+    plain = request_with(b"a=1", CONTENT_TYPE="application/x-www-form-urlencoded")
+    assert dict(plain.POST) == dict(plain.params) == {"a": "1"}
+
+
 @pytest.mark.parametrize(
     "content_type",
     ["application/json", "Application/JSON", "application/json; charset=utf-8",
@@ -209,3 +278,5 @@ def test_the_query_is_utf_8_and_has_each_name_once() -> None:
     ):
         with pytest.raises(exc.HTTPBadRequest, match=problem):
             _ = Request({"QUERY_STRING": query}).query
+    with pytest.raises(exc.HTTPBadRequest, match="not UTF-8"):
+        _ = Request({"QUERY_STRING": "a=%ff", "REQUEST_METHOD": "GET"}).params

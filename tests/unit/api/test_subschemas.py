@@ -1,37 +1,47 @@
-"""The walk through a schema: every schema in it, and nothing else."""
+"""The walk through the schemas of a schema."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from wsgisrv.api.subschemas import rebuilt
 
 
-def test_each_schema_is_changed_and_no_data() -> None:
-    data = {"type": "integer", "properties": {"a": {"type": "x"}}}
-    schema: dict[str, Any] = {
-        "const": data,
-        "enum": [data],
-        "default": data,
-        "examples": [data],
-        "properties": {"type": {"not": {}}, "const": True, "$ref": {"items": {}}},
-        "anyOf": [{}, False],
-        "$defs": {"a": {"if": {}, "then": {}}},
-    }
-    before = repr(schema)
-    found: list[Any] = []
+def marked(schema: Any) -> Any:
+    return rebuilt(schema, lambda one: {**one, "mark": True})
 
-    def change(part: dict[str, Any]) -> dict[str, Any]:
-        found.append(part)
-        return {**part, "seen": True}
 
-    made = rebuilt(schema, change)
-    assert repr(schema) == before
-    assert len(found) == 9
-    assert found[-1] is not schema
-    assert made["const"] is data
-    assert made["enum"] == [data]
-    assert made["properties"]["type"] == {"not": {"seen": True}, "seen": True}
-    assert made["properties"]["const"] is True
-    assert made["anyOf"] == [{"seen": True}, False]
-    assert rebuilt(True, change) is True
+@pytest.mark.parametrize(
+    "keyword",
+    ["additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames",
+     "then", "unevaluatedItems", "unevaluatedProperties"],
+)  # fmt: skip
+def test_a_schema_under_a_keyword_is_changed(keyword: str) -> None:
+    assert marked({keyword: {"a": 1}}) == {keyword: {"a": 1, "mark": True}, "mark": True}
+    assert marked({keyword: False}) == {keyword: False, "mark": True}
+
+
+@pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf", "prefixItems"])
+def test_schemas_in_a_list_are_changed(keyword: str) -> None:
+    assert marked({keyword: ({}, True)}) == {keyword: [{"mark": True}, True], "mark": True}
+
+
+@pytest.mark.parametrize(
+    "keyword", ["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"]
+)
+def test_schemas_by_name_are_changed_whatever_the_name(keyword: str) -> None:
+    assert marked({keyword: {"const": {}}}) == {keyword: {"const": {"mark": True}}, "mark": True}
+
+
+@pytest.mark.parametrize("keyword", ["const", "enum", "default", "examples", "x-says", "required"])
+def test_data_is_left_alone(keyword: str) -> None:
+    data = [{"properties": {"a": {"type": "integer"}}}]
+    assert marked({keyword: data})[keyword] is data
+
+
+def test_the_schema_itself_stays_as_it_was() -> None:
+    schema: Any = {"properties": {"a": {"items": {}}}}
+    assert rebuilt(schema, lambda one: {"n": len(one)}) == {"n": 1}
+    assert schema == {"properties": {"a": {"items": {}}}}
