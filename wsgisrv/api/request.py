@@ -143,19 +143,29 @@ class Request(webob.Request):  # type: ignore[misc]
         return body
 
     @property
+    def query_pairs(self) -> list[tuple[str, str]]:
+        """The query's parameters, of which one may stand several times.
+
+        Raises:
+            webob.exc.HTTPBadRequest: when it is not UTF-8.
+        """
+        if not self.environ.get("QUERY_STRING"):
+            return []
+        try:
+            return list(self.GET.items())
+        except UnicodeDecodeError:
+            raise exc.HTTPBadRequest("the query is not UTF-8") from None
+
+    @property
     def query(self) -> dict[str, str]:
         """The query's parameters.
 
         Raises:
             webob.exc.HTTPBadRequest: when it is not UTF-8, or has a parameter twice.
         """
-        if not self.environ.get("QUERY_STRING"):
-            return {}
-        try:
-            found: dict[str, str] = dict(self.GET)
-        except UnicodeDecodeError:
-            raise exc.HTTPBadRequest("the query is not UTF-8") from None
-        if len(found) < len(self.GET):
+        pairs = self.query_pairs
+        found = dict(pairs)
+        if len(found) < len(pairs):
             twice = next(name for name in found if len(self.GET.getall(name)) > 1)
             raise exc.HTTPBadRequest(f"the query has {twice[:100]!r} twice")
         return found
