@@ -20,7 +20,13 @@ from wsgisrv.options import PASTE_INI, load
 from wsgisrv.report import table
 
 _COLUMNS = ("method", "path", "action", "versions", "schema")
-OWN = (PASTE_INI, cfg.BoolOpt("json", default=False, help="Print a JSON document."))
+OWN = (
+    PASTE_INI,
+    cfg.BoolOpt("json", default=False, help="Print a JSON document, which has all that is known."),
+    cfg.BoolOpt(
+        "places", default=False, help="Add file and line of each declaration to the table."
+    ),
+)
 
 
 def print_routes(args: Sequence[str]) -> int:
@@ -32,7 +38,7 @@ def print_routes(args: Sequence[str]) -> int:
     found = load(
         args,
         prog="wsgisrv routes",
-        usage="wsgisrv routes [PASTE_INI[#APP] | --app MODULE:NAME] [--json] [options]",
+        usage="wsgisrv routes [PASTE_INI[#APP] | --app MODULE:NAME] [--json | --places] [options]",
         description="Print the routes of an app written with wsgisrv.api.",
         own=OWN,
     )
@@ -49,8 +55,13 @@ def print_routes(args: Sequence[str]) -> int:
     elif not rows:
         print("no routes: nothing in the app is an API of wsgisrv.api")
     else:
-        cells = [[_cell(row[name]) for name in _COLUMNS] for row in rows]
-        print("\n".join(line.rstrip() for line in table(_COLUMNS, cells)))
+        columns = [
+            *_COLUMNS,
+            *(["condition"] if any(row["condition"] for row in rows) else []),
+            *(["place"] if found.extra["places"] else []),
+        ]
+        cells = [[_cell(row[name]) for name in columns] for row in rows]
+        print("\n".join(line.rstrip() for line in table(columns, cells)))
     return 0
 
 
@@ -62,4 +73,6 @@ def _rows(loaded: LoadedApp) -> list[dict[str, Any]]:
 
 
 def _cell(value: Any) -> str:
-    return value if isinstance(value, str) else " ".join(value)
+    """Returns the value as text on one line, whatever characters a path has."""
+    text = value if isinstance(value, str) else " ".join(value)
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -120,7 +120,7 @@ _wsgisrv() {
             flags+="--help --directory"
             ;;
         routes)
-            flags+="--json --help"
+            flags+="--json --places --help"
             flags+=" $service"
             if [[ $current != -* ]]; then
                 _wsgisrv_paths -f "$current"

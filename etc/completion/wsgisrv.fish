@@ -119,7 +119,8 @@ complete -c wsgisrv -n '__fish_seen_subcommand_from demo' -l help -d 'Say how th
 complete -c wsgisrv -n '__fish_seen_subcommand_from new' -l help -d 'Say how the command is used'
 complete -c wsgisrv -n '__fish_seen_subcommand_from new' -l directory -r -F -d 'To write it to, in place of ./NAME'
 complete -c wsgisrv -n '__fish_seen_subcommand_from routes' -F
-complete -c wsgisrv -n '__fish_seen_subcommand_from routes' -l json -d 'Print a JSON document'
+complete -c wsgisrv -n '__fish_seen_subcommand_from routes' -l json -d 'Print a JSON document, which has all that is known'
+complete -c wsgisrv -n '__fish_seen_subcommand_from routes' -l places -d 'Add file and line of each declaration to the table'
 complete -c wsgisrv -n '__fish_seen_subcommand_from routes' -l help -d 'Say how the command is used'
 complete -c wsgisrv -n '__fish_seen_subcommand_from status' -l help -d 'Say how the command is used'
 complete -c wsgisrv -n '__fish_seen_subcommand_from status' -l control-socket -r -F -d 'Of the service'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,30 @@ def test_an_app_without_a_paste_file_is_taken_by_its_name(ini: Path) -> None:
         assert "/things/{id}" in answer.stdout
 
 
+def test_the_table_has_places_when_asked(ini: Path) -> None:
+    lines = routes(ini, str(ini), "--places").stdout.splitlines()
+    assert lines[0].split()[-1] == "place"
+    assert all(f"{ini.parent}/routed_app.py:" in line for line in lines[1:])
+
+
+def test_what_is_declared_cannot_make_a_line_of_its_own(ini: Path) -> None:
+    more = """
+        def is_near(environ, found): return True
+        router = api.Router()
+        router.connect(
+            "/a\\nGET /forged\\x1b[0m/{id}", controller=Things(), action="show", methods=["GET"],
+            requirements={"id": "[a-z]{2}"}, conditions={"function": is_near},
+        )
+        router.sub_actions("/things/{id}/action", controller=Things())
+        root = api.API(router, versions=api.Microversions("x", "1.0", "1.2"))
+    """
+    (ini.parent / "routed_app.py").write_text(APP + textwrap.dedent(more))
+    lines = routes(ini, "--app", "routed_app:root").stdout.splitlines()
+    assert lines[0].split()[-1] == "condition"
+    assert lines[1].split()[:3] == ["GET", "/a\\nGET", "/forged\\x1b[0m/{id:[a-z]{2}}"]
+    assert lines[1].endswith("is_near")
+
+
 def test_json_has_the_place_of_each_declaration_too(ini: Path) -> None:
     rows: list[dict[str, Any]] = json.loads(routes(ini, f"{ini}#piped", "--json").stdout)["routes"]
     assert [row["path"] for row in rows][:1] == ["/things/{id}"]
@@ -139,6 +164,7 @@ def test_json_has_the_place_of_each_declaration_too(ini: Path) -> None:
         (["{ini}#fails"], 78, "[app:fails]"),
         (["{ini}#dies"], 70, "without a word"),
         (["--app", "routed_app:nothing"], 78, "routed_app has no nothing"),
+        (["--app", "routed_app:Things"], 78, "routed_app:Things is a class, and no app"),
         (["--app", "routed_app:API", "{ini}"], 2, "one says what is served"),
         (["{ini}#nothing"], 78, "no section"),
         (["/nowhere.ini"], 78, "cannot read the paste file"),

@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-import webob
 from webob import exc
 
 from wsgisrv.api import conditions, docs, sub_actions
@@ -24,6 +23,7 @@ from wsgisrv.api.faults import Faults, FaultTable
 from wsgisrv.api.microversions import ENVIRON_KEY, HEADER, Microversions
 from wsgisrv.api.openapi import Described, Documented
 from wsgisrv.api.policy import Enforcer
+from wsgisrv.api.redirect import path_in
 from wsgisrv.api.request import MORE_HEADERS, VERSION, Request
 from wsgisrv.api.resolve import ResolveSettings
 from wsgisrv.api.router import Router
@@ -168,18 +168,19 @@ class API:
         path = environ.get("PATH_INFO") or "/"
         if not path.isascii() or "\0" in path:
             path = _decoded(path)
-        found = self.router.find(method, path, environ)
+        found = self.router.find(method, path, environ, index)
         if found is None:
-            path = self._path_with_slash(method, path, environ)
-            found = self.router.find(method, path, environ)
+            path = self._path_with_slash(method, path, environ, index)
+            found = self.router.find(method, path, environ, index)
             if found is None:
                 return self._answer_unmatched(method, path, environ, start_response, index, more)
         environ[ROUTE] = environ.get("SCRIPT_NAME", "") + environ[ROUTE]
         action, arguments = found
         plan = action.at[index]
+        assert plan is not None  # noqa: S101 - the router finds what is there in the version
         environ["wsgiorg.routing_args"] = ((), arguments)
-        if plan is None or plan.subs is not None:
-            plan = _chosen(plan, request, path)
+        if plan.subs is not None:
+            plan = sub_actions.choose(plan, request)
         accept = environ.get("HTTP_ACCEPT")
         media_type = (
             self._media_type
@@ -219,22 +220,22 @@ class API:
             raise exc.HTTPNotAcceptable(f"this API answers in {' or '.join(offers)}")
         return self.media_types.get(chosen or "", self._media_type)
 
-    def _path_with_slash(self, method: str, path: str, environ: WSGIEnvironment) -> str:
+    def _path_with_slash(self, method: str, path: str, environ: WSGIEnvironment, index: int) -> str:
         """Returns the path with a slash more or less, where there is that one instead, or sends the client
         there.
         """
-        if self._trailing_slash == "strict" or path == "/":
+        if self._trailing_slash == "strict" or path == "/" or not self.router.knows(method):
             return path
         other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
         has = self.router.allowed
-        if self.router.find(method, other, environ) is None and (
-            has(path, environ) or not has(other, environ)
+        if self.router.find(method, other, {**environ}, index) is None and (
+            has(path, environ, index) or not has(other, environ, index)
         ):
             return path
         if self._trailing_slash == "ignore":
             return other
         query = environ.get("QUERY_STRING", "")
-        place = webob.Request(environ).application_url + quote(other) + (query and f"?{query}")
+        place = path_in(environ, quote(other)) + (query and f"?{query}")
         raise exc.HTTPPermanentRedirect(location=place)
 
     def _answer_unmatched(
@@ -252,14 +253,6 @@ class API:
                 start_response("204 No Content", [("Allow", ", ".join(allowed)), *more])
                 return []
         raise self.router.refusal(method, path, environ, index)
-
-
-def _chosen(plan: Plan | None, request: Request, path: str) -> Plan:
-    """Returns the plan of the sub-action that is asked for, where the version has any of the path."""
-    if plan is None:
-        version = request.environ[VERSION]
-        raise exc.HTTPNotFound(f"no {request.method} {path} in version {version}")
-    return sub_actions.choose(plan, request)
 
 
 def _decoded(path: str) -> str:

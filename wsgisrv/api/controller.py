@@ -115,17 +115,22 @@ class Action:
         """The newest implementation: a bound method."""
         return self.plans[-1].method
 
-    def complaint(self, arguments: Iterable[str]) -> str:
-        """Returns why the action cannot be called with these named path arguments, or ""."""
+    def complaint(self, arguments: Iterable[str], *, may_lack: bool = False) -> str:
+        """Returns why the action cannot be called with these named path arguments, or "".
+
+        Args:
+            may_lack: whether more of them are known only when a request is there.
+        """
         names = set(arguments)
-        for method in self._methods():
-            taken = inspect.signature(method).parameters
-            supplied = [name for name in SUPPLIED if name in taken]
+        for method in self.methods:
+            signature = inspect.signature(method)
+            supplied = [name for name in SUPPLIED if name in signature.parameters]
             if names & set(SUPPLIED):
                 both = ", ".join(sorted(names & set(SUPPLIED)))
                 return f"{self.name}: {both} cannot be a path argument"
             try:
-                inspect.signature(method).bind(None, **dict.fromkeys([*names, *supplied]))
+                bind = signature.bind_partial if may_lack else signature.bind
+                bind(None, **dict.fromkeys([*names, *supplied]))
             except TypeError as error:
                 return f"{self.name}: {error}"
         for plan in self.plans:
@@ -135,15 +140,21 @@ class Action:
 
     def takes(self, argument: str) -> bool:
         """Whether it has a parameter of that name, or takes any."""
-        return all(
-            argument in parameters
-            or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-            for parameters in (inspect.signature(one).parameters for one in self._methods())
-        )
+        return all(takes(method, argument) for method in self.methods)
 
-    def _methods(self) -> list[Callable[..., Any]]:
+    @property
+    def methods(self) -> list[Callable[..., Any]]:
+        """Every implementation: bound methods."""
         return [
             one.method
             for plan in self.plans
             for one in (plan.subs.values() if plan.subs is not None else (plan,))
         ]
+
+
+def takes(method: Callable[..., Any], argument: str) -> bool:
+    """Whether a method has a parameter of that name, or takes any."""
+    parameters = inspect.signature(method).parameters
+    return argument in parameters or any(
+        parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
+    )

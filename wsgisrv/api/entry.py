@@ -1,26 +1,26 @@
 """One route as the router keeps it: its shape, its action, and how its path arguments are read.
 
 Rules: made at start; ``match`` gives what routes.Route.match would, without controller and action, for a
-path of the entry's shape. Two differences are meant. A path has to match as a whole, where Routes' ``$``
-forgives a line feed at the end. And an action that does not take ``format`` (Routes adds ``.:(format)`` to
-every path of a resource) does not answer paths that have one.
+path of the entry's shape. Three differences are meant. A path has to match as a whole, where Routes' ``$``
+forgives a line feed at the end. An action that does not take ``format`` (Routes adds ``.:(format)`` to every
+path of a resource) does not answer paths that have one. And what is not there in the microversion asked for
+is as if it were not declared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from wsgisrv.api.controller import Action
 from wsgisrv.api.resolve import Resolver
-from wsgisrv.api.shape import shape_of
+from wsgisrv.api.shape import MEMBER_REQUIREMENT, shape_of
 from wsgisrv.errors import ConfigError
 
 Match = tuple[Action, dict[str, Any]]
 """The action that answers and its named path arguments."""
 
 _NOT_ARGUMENTS = ("controller", "action")
-_RESOURCE_ACTIONS = ("index", "create", "new", "show", "edit", "update", "patch", "delete")
 
 SUB_ACTIONS = "*sub-actions*"
 """Stands for the action of a route whose body says which it is."""
@@ -28,7 +28,7 @@ SUB_ACTIONS = "*sub-actions*"
 
 class Entry:
     """Args:
-    route: of routes.Mapper, with its regexp made.
+    route: of routes.Mapper.
     rank: place in the order in which routes are tried.
     controllers: by the names that the mapper knows.
     place: ``file:line`` of the declaration.
@@ -39,10 +39,13 @@ class Entry:
     """
 
     __slots__ = (
-        "_actions", "_constants", "_controllers", "_fallbacks", "_no_format", "_resolver", "_variables",
-        "action", "methods", "needs_environ", "place", "rank", "route", "route_path",
-        "shape",
+        "_actions", "_constants", "_controllers", "_decided", "_fallbacks", "_members", "_no_format",
+        "_resolver", "_variables", "action", "is_versioned", "match", "methods", "needs_environ", "place",
+        "rank", "requirements", "route", "route_path", "shape", "variables",
     )  # fmt: skip
+
+    match: Callable[[str, Sequence[str]], Match | None]
+    """Returns the match, if a path has one: gets the path, and its segments, as many as the shape has."""
 
     def __init__(
         self,
@@ -60,24 +63,35 @@ class Entry:
         self.place = place
         self._resolver = resolver
         conditions = route.conditions or {}
-        methods = conditions.get("method")
-        self.methods = [methods] if isinstance(methods, str) else methods
+        self.methods: Sequence[str] | None = conditions.get("method")
         self.needs_environ = bool(conditions.keys() - {"method"})
-        self._variables = self.shape.variables
-        in_path = route.regmatch.groupindex
+        self.variables = [part["name"] for part in route.routelist if isinstance(part, dict)]
+        asked = {name: route.reqs[name] for name in self.variables if route.reqs.get(name)}
+        self._members = [name for name, asks in asked.items() if asks == MEMBER_REQUIREMENT]
+        self.requirements = {name: asked[name] for name in asked if name not in self._members}
         self._constants = {
             name: value
             for name, value in route.defaults.items()
-            if name not in in_path and name not in _NOT_ARGUMENTS
+            if name not in self.variables and name not in _NOT_ARGUMENTS
         }
         self._fallbacks = {
-            name: value for name, value in route.defaults.items() if name in in_path and value
+            name: value
+            for name, value in route.defaults.items()
+            if name in self.variables and value
         }
         self._no_format = False
         self.action: Action | None = None
         self._actions: Mapping[str, Action] = {}
         self._controllers: Mapping[str, Mapping[str, Action]] = {}
-        self._resolve(controllers, in_path)
+        self._resolve(controllers)
+        self._decided = None if self._constants or self._no_format else self.action
+        self.is_versioned = any(None in action.at for action in self.actions)
+        self._variables = self.shape.variables or ()
+        self.match = self._match_segments
+        if self.shape.variables is None:
+            self.match = self._match_regexp
+        elif self._members:
+            self.match = self._match_members
 
     @property
     def actions(self) -> list[Action]:
@@ -96,38 +110,32 @@ class Entry:
         """Whether there is an action, and any path that it answers.
 
         Raises:
-            ConfigError: when there is none, but for the seven that Routes declares of every resource.
+            ConfigError: when there is no action.
         """
         if self.actions:
             return not (self._no_format and self._has_format_always())
         action = self.route.defaults.get("action")
-        if not self.route.collection_name or action not in _RESOURCE_ACTIONS:
-            raise ConfigError(f"{self.place}: {self.route.routepath}: no action {action!r}")
-        return False
+        raise ConfigError(f"{self.place}: {self.route.routepath}: no action {action!r}")
 
     def _has_format_always(self) -> bool:
         """Whether each path of the route has a ``format``: ``.:(format)``, unlike ``{.format}``."""
         variables = (part for part in self.route.routelist if not isinstance(part, str))
         return any((part["type"], part["name"]) == (":", "format") for part in variables)
 
-    def match(self, path: str, segments: Sequence[str]) -> Match | None:
-        """Returns the match, if ``path`` has one.
+    def make_regexp(self) -> None:
+        """Makes the route's regexp, where it is ever asked; most have a shape that says all."""
+        if self.shape.variables is None or self.needs_environ:
+            self.route.makeregexp([*self._controllers])
 
-        Args:
-            segments: of the path, at least as many as the shape has.
-        """
-        if self._variables is None:
-            return self._match_regexp(path)
-        arguments = {}
-        for name, place in self._variables:
-            value = segments[place]
-            if not value:
-                return None
-            arguments[name] = value
-        return self._with_action(arguments)
+    def is_there(self, version: int) -> bool:
+        """Whether the route leads to an action in the microversion of that index."""
+        return any(action.at[version] is not None for action in self.actions)
 
     def match_environ(self, path: str, environ: dict[str, Any]) -> Match | None:
-        """Returns the match, if there is one, of a route with conditions on the request."""
+        """Returns the match, if there is one, of a route with conditions on the request.
+
+        As with Routes, the condition may leave arguments in what was found, and anything in the environ.
+        """
         if not self.route.regmatch.fullmatch(path):
             return None
         found = self.route.match(path, environ)
@@ -148,7 +156,23 @@ class Entry:
         action = actions.get(found.pop("action", None) or "")
         return None if action is None else (action, found)
 
-    def _match_regexp(self, path: str) -> Match | None:
+    def _match_segments(self, path: str, segments: Sequence[str]) -> Match | None:
+        arguments = {}
+        for name, place in self._variables:
+            value = segments[place]
+            if not value:
+                return None
+            arguments[name] = value
+        decided = self._decided
+        return self._with_action(arguments) if decided is None else (decided, arguments)
+
+    def _match_members(self, path: str, segments: Sequence[str]) -> Match | None:
+        match = self._match_segments(path, segments)
+        if match is None or "\\" not in path:
+            return match
+        return None if any(match[1][name].endswith("\\") for name in self._members) else match
+
+    def _match_regexp(self, path: str, segments: Sequence[str]) -> Match | None:
         match = self.route.regmatch.fullmatch(path)
         if match is None:
             return None
@@ -168,12 +192,12 @@ class Entry:
                 arguments[name] = self.route.defaults[name]
         return self.take(arguments)
 
-    def _resolve(self, controllers: Mapping[str, object], in_path: Mapping[str, int]) -> None:
+    def _resolve(self, controllers: Mapping[str, object]) -> None:
         """Finds the action, or those among which the path chooses."""
-        arguments = {*in_path, *self._constants} - set(_NOT_ARGUMENTS)
-        if "controller" in in_path:
+        arguments = {*self.variables, *self._constants} - set(_NOT_ARGUMENTS)
+        if "controller" in self.variables:
             self._controllers = {
-                name: _callable_with(arguments, self._resolver.actions_of(controller))
+                name: self._callable_with(arguments, self._resolver.actions_of(controller))
                 for name, controller in controllers.items()
             }
             return
@@ -186,8 +210,8 @@ class Entry:
             self._check_arguments(self.action, arguments)
             return
         actions = self._resolver.actions_of(controllers[name])
-        if "action" in in_path:
-            self._actions = _callable_with(arguments, actions)
+        if "action" in self.variables:
+            self._actions = self._callable_with(arguments, actions)
             return
         self.action = actions.get(wanted)
         if self.action is not None:
@@ -197,9 +221,14 @@ class Entry:
         if "format" in arguments and not action.takes("format"):
             self._no_format = True
             arguments.discard("format")
-        if complaint := action.complaint(arguments):
+        if complaint := action.complaint(arguments, may_lack=self.needs_environ):
             raise ConfigError(f"{self.place}: {self.route.routepath}: {complaint}")
 
-
-def _callable_with(arguments: set[str], actions: Mapping[str, Action]) -> dict[str, Action]:
-    return {name: one for name, one in actions.items() if not one.complaint(arguments)}
+    def _callable_with(
+        self, arguments: set[str], actions: Mapping[str, Action]
+    ) -> dict[str, Action]:
+        return {
+            name: one
+            for name, one in actions.items()
+            if not one.complaint(arguments, may_lack=self.needs_environ)
+        }

@@ -191,7 +191,7 @@ class Documented:
     ) -> Iterator[dict[str, Any]]:
         for name in _variables(entry):
             schema: dict[str, Any] = {"type": "string", "minLength": 1}
-            if requirement := entry.route.reqs.get(name):
+            if requirement := entry.requirements.get(name):
                 schema["pattern"] = f"^(?:{requirement})$"
             yield {"name": name, "in": "path", "required": True, "schema": schema}
         if self.versions is not None:

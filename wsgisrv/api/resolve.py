@@ -88,7 +88,7 @@ class Resolver:
         """
         kind = type(controller).__name__
         named: dict[str, list[Callable[..., Any]]] = {}
-        for method in _methods(controller):
+        for method in methods_of(controller):
             if declared_of(method).sub_action:
                 named.setdefault(declared_of(method).sub_action, []).append(method)
         if not named:
@@ -98,10 +98,10 @@ class Resolver:
 
     def _find(self, controller: object) -> dict[str, Action]:
         named: dict[str, list[Callable[..., Any]]] = {}
-        for method in _methods(controller):
+        for method in methods_of(controller):
             declared = declared_of(method)
             if not declared.sub_action:
-                named.setdefault(declared.implements or method.__name__, []).append(method)
+                named.setdefault(action_name(method), []).append(method)
         kind = type(controller).__name__
         return {name: self._action(kind, name, methods) for name, methods in named.items()}
 
@@ -279,7 +279,7 @@ class Resolver:
         return f"in {versions.names[index]}" if versions else ""
 
 
-def _methods(controller: object) -> list[Callable[..., Any]]:
+def methods_of(controller: object) -> list[Callable[..., Any]]:
     """Returns the public methods, and those that ``version`` found under the same names before them."""
     kind = type(controller)
     for one in kind.__mro__:
@@ -296,6 +296,11 @@ def _methods(controller: object) -> list[Callable[..., Any]]:
             method = earlier.__get__(controller, kind)
             found.append(method)
     return found
+
+
+def action_name(method: Callable[..., Any]) -> str:
+    """Returns the name of the action that a method implements."""
+    return declared_of(method).implements or method.__name__
 
 
 def _owner(method: Callable[..., Any]) -> object:

@@ -5,99 +5,40 @@ is wrong with them. Which route answers is what routes.Mapper.match says. The me
 line alone: no ``_method`` in the query, no override header. HEAD is answered by GET where there is no
 HEAD of its own.
 
-With 40 routes (20 resources, list and member), ``/r07/{id}`` is found in 0.57 us, a literal path in
-0.16 us; routes.Mapper.match takes 3.7 and 3.1 us (it grows with the regexp of all routes).
+Of Routes' mapper there is all that says which path has which action, but for ``prefix`` (use a urlmap),
+``sub_domains`` and the condition ``sub_domain`` (the condition ``function``), and ``extend`` (a submapper
+with a ``path_prefix``). Making URLs is left to the mapper.
+
+With 40 routes (20 resources, list and member), ``/r07/{id}`` is found in 0.77 us, a literal path in 0.23 us;
+routes.Mapper.match takes 4.7 and 4.0 us (it grows with the regexp of all routes). With 10 or with 1000 routes
+it is 0.8 us for ``/rN/{id}``, 0.3 us for a list of ``collection()``, and 2 to 4 us where a regexp is asked:
+``/rN.json`` of ``/rN{.format}``, ``/{p:.*}/rN``, ``/a-N-{id}``, a minimized path.
 """
 
 from __future__ import annotations
 
-import inspect
-import re
+import enum
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import routes
 from webob import exc
 
+from wsgisrv.api import route_checks
 from wsgisrv.api.entry import SUB_ACTIONS, Entry, Match
 from wsgisrv.api.index import Index
+from wsgisrv.api.mapper import Mapper, caller, names_in
+from wsgisrv.api.redirect import Redirect
 from wsgisrv.api.resolve import Resolver, ResolveSettings
-from wsgisrv.api.twice import without_twins
+from wsgisrv.api.route_checks import KNOWN_METHODS
+from wsgisrv.api.twice import check_twins
+from wsgisrv.api.unused import check_used
 from wsgisrv.errors import ConfigError
 
-_CONDITIONS = {"method", "function"}
-_METHOD = re.compile(r"[A-Z][A-Z-]*")
 
-KNOWN_METHODS = (
-    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY",
-)  # fmt: skip
-"""Of RFC 9110 and RFC 5789, and QUERY: one that is neither of these nor of any route is answered 501."""
+class _Methods(enum.Enum):
+    """What stands for methods where they are not named."""
 
-
-class _Mapper(routes.Mapper):  # type: ignore[misc]
-    """Routes' mapper, which knows where each route was declared and takes controllers as objects."""
-
-    def __init__(self, controllers: Mapping[str, object]) -> None:
-        super().__init__(controller_scan=None, register=False)
-        self.controllers = dict(controllers)
-        self.places: list[str] = []  # of matchlist
-        self.argument = ""  # in the place of ``id``, while a resource is declared
-        self.requirements: Mapping[
-            str, str
-        ] = {}  # of that resource, which Routes forgets for its members
-        self.is_frozen = False
-
-    def connect(self, *args: Any, **more: Any) -> None:
-        """As routes.Mapper.connect.
-
-        Raises:
-            ConfigError: when a requirement is no regexp or a condition none, or the router is in use.
-        """
-        place = _caller()
-        if self.argument:
-            args = (*args[:-1], args[-1].replace(":(id)", f"{{{self.argument}}}"))
-            more["requirements"] = {**(more.get("requirements") or {}), **self.requirements}
-        if self.is_frozen:
-            raise ConfigError(f"{place}: {args[-1]}: declared after the router was put to use")
-        if complaint := _wrong_conditions(more.get("conditions") or {}):
-            raise ConfigError(f"{place}: {args[-1]}: {complaint}")
-        if "controller" in more:
-            more["controller"] = self.name_of(more["controller"])
-        try:
-            super().connect(*args, **more)
-            if len(self.matchlist) == len(self.places):
-                return  # one that only makes URLs
-            self.matchlist[-1].makeregexp([])
-            self.places.append(place)
-        except re.error as error:
-            raise ConfigError(f"{place}: {args[-1]}: {error}") from None
-
-    def submapper(self, **more: Any) -> Any:
-        """As routes.Mapper.submapper."""
-        if "controller" in more:
-            more["controller"] = self.name_of(more["controller"])
-        return super().submapper(**more)
-
-    def collection(self, *args: Any, **more: Any) -> Any:
-        """As routes.Mapper.collection."""
-        if more.get("controller") is not None:
-            more["controller"] = self.name_of(more["controller"])
-        return super().collection(*args, **more)
-
-    def name_of(self, controller: object) -> str:
-        """Returns the name that stands for the controller in a route."""
-        if isinstance(controller, str):
-            return controller
-        for name, known in self.controllers.items():
-            if known is controller:
-                return name
-        first = name = type(controller).__name__
-        number = 1
-        while name in self.controllers:
-            number += 1
-            name = f"{first}{number}"
-        self.controllers[name] = controller
-        return name
+    IN_CONDITIONS = enum.auto()
 
 
 class Router:
@@ -108,35 +49,79 @@ class Router:
     """
 
     def __init__(self, controllers: Mapping[str, object] | None = None) -> None:
-        self.mapper = _Mapper(controllers or {})
+        self.mapper = Mapper(controllers or {})
         self._indexes: dict[str, Index] = {}  # by method
         self._others = Index("", [])
         self.entries: list[Entry] = []
+        self._api_place = ""
 
     # Declaring
 
     def connect(
         self,
-        path: str,
+        name_or_path: str | None,
+        path: str | None = None,
+        /,
         *,
-        controller: object,
-        action: str,
-        methods: Sequence[str] | None,
+        controller: object = None,
+        action: str | None = None,
+        methods: Sequence[str] | _Methods | None = _Methods.IN_CONDITIONS,
         **more: Any,
     ) -> None:
         """Declares one route, in Routes' path syntax: ``/books/{book_id:[0-9]+}``.
 
         Args:
-            controller: the object whose method ``action`` answers.
-            methods: of HTTP, in capitals; None for every one.
-            more: for routes.Mapper.connect: ``requirements``, ``conditions``, constants and so on; ``name``
-                is the route's.
+            name_or_path: the route's name, where a path follows.
+            controller: the object whose method ``action`` answers. Not said where the path names it by
+                ``{controller}``: then it is one of those that the router was given by name.
+            action: likewise; ``{action}`` in the path is any action that takes the path's other arguments.
+            methods: of HTTP, in capitals; None for every one. Not said where ``conditions`` has them.
+            more: for routes.Mapper.connect: ``requirements``, ``conditions``; any other is a constant, which
+                the action gets.
+
+        Raises:
+            ConfigError: when something of it is wrong.
         """
-        if methods is not None:
-            method = [methods] if isinstance(methods, str) else list(methods)
-            more["conditions"] = {**(more.get("conditions") or {}), "method": method}
-        name = more.pop("name", None)
-        self.mapper.connect(name, path, controller=controller, action=action, **more)
+        name, path = (None, name_or_path) if path is None else (name_or_path, path)
+        conditions = more.pop("conditions", None) or {}
+        has_methods = isinstance(conditions, Mapping) and "method" in conditions
+        if (methods is _Methods.IN_CONDITIONS) is not has_methods:
+            says = "both conditions and methods say the" if has_methods else "says no"
+            raise ConfigError(f"{caller()}: {path}: {says} methods; methods=None is every one")
+        if methods is not None and not has_methods and isinstance(conditions, Mapping):
+            conditions = {**conditions, "method": methods}
+        said = {"controller": controller, "action": action}
+        more |= {key: value for key, value in said.items() if value is not None}
+        route = self.mapper.connect(name, path, conditions=conditions, **more)
+        known = names_in(route)
+        if complaint := route_checks.unknown_requirements(more.get("requirements") or {}, known):
+            raise ConfigError(f"{caller()}: {path}: {complaint}")
+
+    def redirect(self, path: str, destination: str, **more: Any) -> None:
+        """Declares that a path has moved: ``redirect("/archives/{url:.*}", "/old/{url}")``.
+
+        Args:
+            destination: a path below where the API is mounted, or a URL, in Routes' syntax, with arguments of
+                the path.
+            more: as for ``connect``; ``_redirect_code``: the status, ``302 Found`` without it.
+
+        Raises:
+            ConfigError: when something of it is wrong.
+        """
+        code = more.pop("_redirect_code", "302 Found")
+        controller = Redirect(caller(), path, destination, code)
+        if "method" not in (more.get("conditions") or {}):
+            more.setdefault("methods", None)
+        self.connect(path, controller=controller, action="redirect", **more)
+        controller.check(names_in(self.mapper.matchlist[-1]))
+
+    def extend(self, *args: Any, **more: Any) -> None:
+        """Not there, as ``Mapper.extend`` says.
+
+        Raises:
+            ConfigError: always.
+        """
+        self.mapper.extend(*args, **more)
 
     def resource(
         self,
@@ -155,26 +140,25 @@ class Router:
             member_name: the singular; names the routes.
             collection_name: the plural; the path.
             argument: the path argument of a member.
-            more: for routes.Mapper.resource: ``collection``, ``member``, ``parent_resource`` and so on.
+            more: for routes.Mapper.resource: ``collection``, ``member``, ``new``, ``parent_resource``,
+                ``path_prefix``, ``name_prefix``, ``requirements``, which hold for all that is below a
+                member as well.
 
         Returns:
             What declares sub-resources and sub-actions of a member.
+
+        Raises:
+            ConfigError: when something of it is wrong.
         """
-        self.mapper.argument = argument
-        self.mapper.requirements = more.get("requirements") or {}
-        before = len(self.mapper.matchlist)
-        try:
-            self.mapper.resource(member_name, collection_name, controller=controller, **more)
-            path = self.mapper.matchlist[before + 1].routepath  # the second is the plain collection
-            path = path.removesuffix("{.format}").removesuffix(".:(format)")
-            member = f"{path}/{{{argument}}}"
-            self.mapper.connect(
-                member, controller=controller, action="patch", conditions={"method": ["PATCH"]},
-                _collection_name=collection_name, _member_name=member_name,
-            )  # fmt: skip
-        finally:
-            self.mapper.argument = ""
-        return Resource(self, f"{path}/{{{argument if argument != 'id' else member_name + '_id'}}}")
+        made = self.mapper.resource(
+            member_name, collection_name, controller=controller, argument=argument, **more
+        )
+        below = argument if argument != "id" else f"{member_name}_id"
+        requirements = {
+            below if name == argument else name: pattern
+            for name, pattern in made.requirements.items()
+        }
+        return Resource(self, f"{made.path}/{{{below}}}", requirements)
 
     def sub_actions(self, path: str, *, controller: object, **more: Any) -> None:
         """Declares ``POST path`` for every ``sub_action`` of the controller: ``{"lend": {...}}``.
@@ -204,37 +188,57 @@ class Router:
         """
         mapper = self.mapper
         if mapper.prefix or mapper.sub_domains:
-            raise ConfigError("a router serves no mapper with prefix or sub_domains: use urlmap")
+            raise ConfigError(
+                f"{caller()}: a router serves no mapper with prefix or sub_domains: use urlmap"
+            )
+        if settings is not None:
+            if self._api_place:
+                raise ConfigError(f"{caller()}: the router is of the API at {self._api_place}")
+            self._api_place = caller()
         mapper.is_frozen = True
         # Mapper.create_regs would make one regexp of all routes as well, which nobody here asks.
-        for route in mapper.matchlist:
-            if any(
-                not isinstance(part, str) and part["name"] == "controller"
-                for part in route.routelist
-            ):
-                route.makeregexp(list(mapper.controllers))
-        resolver = Resolver(settings or ResolveSettings())
-        made = (
+        settings = settings or ResolveSettings()
+        resolver = Resolver(settings)
+        made = [
             Entry(route, number, mapper.controllers, place, resolver)
             for number, (route, place) in enumerate(
                 zip(mapper.matchlist, mapper.places, strict=True)
             )
-        )
-        self.entries = without_twins([entry for entry in made if entry.check_answered()])
+        ]
+        self.entries = [entry for entry in made if entry.check_answered()]
+        check_twins(self.entries, len(settings.versions.names) if settings.versions else 1)
+        check_used(mapper.controllers.values(), self.entries)
+        for entry in self.entries:
+            entry.make_regexp()
         methods = {*KNOWN_METHODS, *(name for e in self.entries for name in e.methods or ())}
         self._indexes = {method: _index(method, self.entries) for method in sorted(methods)}
         self._others = _index("", self.entries)
 
     # Answering
 
-    def find(self, method: str, path: str, environ: dict[str, Any] | None = None) -> Match | None:
-        """Returns what answers ``method`` on ``path``, if anything does."""
+    def find(
+        self,
+        method: str,
+        path: str,
+        environ: dict[str, Any] | None = None,
+        version: int | None = None,
+    ) -> Match | None:
+        """Returns what answers ``method`` on ``path``, if anything does.
+
+        Args:
+            environ: of the request, for conditions on it; is told the route.
+            version: index of the microversion in which it has to be there; None for any.
+        """
         if not self._indexes:
             self.freeze()
-        match = self._indexes.get(method, self._others).find(path, environ)
+        match = self._indexes.get(method, self._others).find(path, environ, version)
         if match is None and method == "HEAD":
-            return self._indexes["GET"].find(path, environ)
+            return self._indexes["GET"].find(path, environ, version)
         return match
+
+    def knows(self, method: str) -> bool:
+        """Whether RFC 9110 or a route knows the method."""
+        return method in self._indexes
 
     def refusal(
         self,
@@ -246,15 +250,17 @@ class Router:
         """Returns why ``find`` found nothing.
 
         501 when neither RFC 9110 nor any route knows the method, 404 when no route has the path, 405 with
-        Allow when only other methods have it.
+        Allow when only other methods have it, in that version.
         """
-        if method not in self._indexes:
+        if not self.knows(method):
             return exc.HTTPNotImplemented(f"the method {method} is not known")
         allowed = self.allowed(path, environ, version)
+        there = self.allowed(path, environ) if version is not None else allowed
+        in_version = " in this version" if method in there or (there and not allowed) else ""
         if not allowed:
-            return exc.HTTPNotFound(f"no resource at {path}")
+            return exc.HTTPNotFound(f"no resource at {path}{in_version}")
         return exc.HTTPMethodNotAllowed(
-            f"{path} does not have {method}", headers={"Allow": ", ".join(allowed)}
+            f"{path} does not have {method}{in_version}", headers={"Allow": ", ".join(allowed)}
         )
 
     def allowed(
@@ -267,12 +273,8 @@ class Router:
         """
         if not self._indexes:
             self.freeze()
-        environ = None if environ is None else {**environ}  # which each look tells its route
-        allowed = set()
-        for method in self._indexes:
-            found = self.find(method, path, environ)
-            if found and (version is None or found[0].at[version] is not None):
-                allowed.add(method)
+        environ = None if environ is None else {**environ}  # what the looks leave in it is not kept
+        allowed = {name for name in self._indexes if self.find(name, path, environ, version)}
         return sorted(allowed | {"OPTIONS"}) if allowed else []
 
 
@@ -281,10 +283,12 @@ class Resource:
 
     Args:
         path: of a member.
+        requirements: of the path's variables.
     """
 
-    def __init__(self, router: Router, path: str) -> None:
+    def __init__(self, router: Router, path: str, requirements: Mapping[str, str]) -> None:
         self._router = router
+        self._requirements = requirements
         self.path = path
 
     def resource(
@@ -297,14 +301,28 @@ class Resource:
         **more: Any,
     ) -> Resource:
         """Declares a sub-resource; its actions get the path arguments of all that it stands below."""
+        for name in ("path_prefix", "name_prefix"):
+            if name in more:
+                place = f"{caller()}: {collection_name}"
+                raise ConfigError(f"{place}: {name}: it stands below {self.path}")
         return self._router.resource(
             member_name, collection_name, controller=controller, argument=argument,
-            path_prefix=self.path, name_prefix=f"{self.path.replace('/', '_')}_", **more,
+            path_prefix=self.path, name_prefix=f"{self.path.replace('/', '_')}_",
+            **self._with_requirements(more),
         )  # fmt: skip
 
     def sub_actions(self, *, controller: object, path: str = "action", **more: Any) -> None:
         """Declares ``POST {member}/action``, as ``Router.sub_actions``."""
-        self._router.sub_actions(f"{self.path}/{path}", controller=controller, **more)
+        self._router.sub_actions(
+            f"{self.path}/{path}", controller=controller, **self._with_requirements(more)
+        )
+
+    def _with_requirements(self, more: dict[str, Any]) -> dict[str, Any]:
+        """Returns the options with the requirements of all that it stands below."""
+        own = more.get("requirements") or {}
+        if route_checks.wrong_requirements(own):
+            return more  # which will be refused
+        return {**more, "requirements": {**self._requirements, **own}}
 
 
 def _index(method: str, entries: Sequence[Entry]) -> Index:
@@ -312,26 +330,3 @@ def _index(method: str, entries: Sequence[Entry]) -> Index:
     if method == "HEAD":
         return Index(method, [e for e in entries if e.methods and method in e.methods])
     return Index(method, [e for e in entries if e.methods is None or method in e.methods])
-
-
-def _wrong_conditions(conditions: Mapping[str, Any]) -> str:
-    """Returns what is wrong with a route's conditions, which would never hold then, or ""."""
-    if unknown := sorted(conditions.keys() - _CONDITIONS):
-        return f"no condition {unknown[0]!r}; there are {' and '.join(sorted(_CONDITIONS))}"
-    methods = conditions.get("method", ())
-    for method in [methods] if isinstance(methods, str) else methods:
-        if not isinstance(method, str) or not _METHOD.fullmatch(method):
-            return f"no method {method!r}: they are written in capitals"
-    if not callable(conditions.get("function", callable)):
-        return "the condition function is a callable"
-    return ""
-
-
-def _caller() -> str:
-    """Returns ``file:line`` of the code that declares a route: the first frame outside of the router."""
-    frame = inspect.currentframe()  # inspect.stack() would read the sources of every frame
-    while frame is not None and frame.f_globals["__name__"].startswith((__name__, "routes.")):
-        frame = frame.f_back
-    if frame is None:
-        return "?"
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

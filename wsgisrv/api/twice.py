@@ -1,57 +1,50 @@
 """Routes that are declared twice: two implementations of one route, or a mistake.
 
-Rules: two routes are the same when they have one path but for the names of its variables, a method in
-common, and no condition on the request. Where their actions are there in different microversions, they are
-one route with both; else it is refused at start, with both places.
+Rules: two routes are the same when they have one path but for the names of its variables, and no condition on
+the request. Where their actions are there in different microversions, each answers in its own. Else it is
+refused at start, with both places, when they have a method in common, or when the first has every method, so
+that the second would never answer.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from wsgisrv.api.controller import Action, Plan
 from wsgisrv.api.entry import Entry
 from wsgisrv.errors import ConfigError
 
-_GROUP = re.compile(r"\?P<[^>]*>")
 
+def check_twins(entries: Iterable[Entry], versions: int) -> None:
+    """Checks that no two actions answer one route in one version.
 
-def without_twins(entries: Sequence[Entry]) -> list[Entry]:
-    """Returns the entries, those of one route as one.
+    Args:
+        entries: in the order of their declaration.
+        versions: how many microversions there are; 1 where there are none.
 
     Raises:
-        ConfigError: when two actions answer one route in one version.
+        ConfigError: when there are two.
     """
-    kept: list[Entry] = []
-    known: dict[tuple[str, str], Entry] = {}
+    known: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.needs_environ:
-            kept.append(entry)
             continue
-        names = [(_shape(entry), method) for method in entry.methods or [""]]
-        twin = next((known[name] for name in names if name in known), None)
-        if twin is None:
-            kept.append(entry)
-            known.update(dict.fromkeys(names, entry))
-        else:
-            _join(twin, entry)
-    return kept
+        alike = known.setdefault(entry.route.makeregexp([], include_names=False), [])
+        for twin in alike:
+            if _has_methods_of(twin, entry.methods) and _meet(twin, entry, versions):
+                path = entry.route.routepath
+                raise ConfigError(f"{entry.place}: {path}: is declared at {twin.place} too")
+        alike.append(entry)
 
 
-def _shape(entry: Entry) -> str:
-    return str(_GROUP.sub("", entry.route.regmatch.pattern))
+def _has_methods_of(first: Entry, methods: Sequence[str] | None) -> bool:
+    """Whether the first has one of the methods that a second has; None is every one.
+
+    One for every method may stand behind those for some: it has the others.
+    """
+    if first.methods is None:
+        return True
+    return methods is not None and not set(first.methods).isdisjoint(methods)
 
 
-def _join(first: Entry, second: Entry) -> None:
-    where = f"{second.place}: {second.route.routepath}: is declared at {first.place} too"
-    same_methods = set(first.methods or ()) == set(second.methods or ())
-    same_names = first.route.regmatch.pattern == second.route.regmatch.pattern
-    if first.action is None or second.action is None or not (same_methods and same_names):
-        raise ConfigError(where)
-    at: list[Plan | None] = []
-    for one, other in zip(first.action.at, second.action.at, strict=True):
-        if one is not None and other is not None:
-            raise ConfigError(f"{where}, as {first.action.name}")
-        at.append(one or other)
-    first.action = Action(first.action.name, at, first.action.place)
+def _meet(first: Entry, second: Entry, versions: int) -> bool:
+    return any(first.is_there(index) and second.is_there(index) for index in range(versions))

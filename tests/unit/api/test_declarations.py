@@ -103,13 +103,44 @@ def test_each_version_has_its_implementation(client: Client) -> None:
     assert client.at("1.2").get("/things/1").json["as"] == "second"
 
 
-def test_an_action_is_404_where_it_is_not_yet_or_no_more(client: Client) -> None:
-    assert client.errors(client.at("1.4").get("/things/1", status=404)) == [
-        "no GET /things/1 in version 1.4"
-    ]
-    client.at("1.0").delete("/things/1", status=404)
+def test_an_action_is_405_where_the_version_has_only_others(client: Client) -> None:
+    response = client.at("1.4").get("/things/1", status=405)
+    assert client.errors(response) == ["/things/1 does not have GET in this version"]
+    assert response.headers["Allow"] == "DELETE, OPTIONS"
+    client.at("1.0").delete("/things/1", status=405)
     client.at("1.1").delete("/things/1", status=204)
-    client.at("1.5").delete("/things/1", status=404)
+
+
+def test_a_path_is_404_where_the_version_has_no_action_for_it() -> None:
+    class Later:
+        @api.version("1.3")
+        def index(self, request: api.Request) -> Any:
+            return []
+
+    router = api.Router()
+    router.connect("/x", controller=Later(), action="index", methods=["GET"])
+    client = Client(api.API(router, versions=VERSIONS), service_type="shelf")
+    refused = client.at("1.2").get("/x", status=404)
+    assert client.errors(refused) == ["no resource at /x in this version"]
+    client.at("1.2").options("/x", status=404)
+    assert client.at("1.3").get("/x").json == []
+
+
+def test_a_new_route_does_not_change_what_a_path_was_in_older_versions() -> None:
+    class Servers:
+        def show(self, request: api.Request, id: str) -> Any:  # noqa: A002 - the name is Routes'
+            return {"id": id}
+
+        @api.version("1.3")
+        def usage(self, request: api.Request) -> Any:
+            return {"usage": 1}
+
+    router, servers = api.Router(), Servers()
+    router.resource("server", "servers", controller=servers)
+    router.connect("/servers/usage", controller=servers, action="usage", methods=["GET"])
+    client = Client(api.API(router, versions=VERSIONS), service_type="shelf")
+    assert client.at("1.2").get("/servers/usage").json == {"id": "usage"}
+    assert client.at("1.3").get("/servers/usage").json == {"usage": 1}
 
 
 def test_options_and_405_name_what_the_version_has(client: Client) -> None:
@@ -391,11 +422,14 @@ def test_an_action_asks_the_policy_of_what_it_has_found() -> None:
 
 
 def test_nobody_is_believed_to_be_somebody_without_a_filter_that_checks_it() -> None:
-    router = api.Router()
-    router.resource("thing", "things", controller=Guarded())
-    client = Client(api.API(router, enforcer=rules()))
+    def guarded() -> api.Router:
+        router = api.Router()
+        router.resource("thing", "things", controller=Guarded())
+        return router
+
+    client = Client(api.API(guarded(), enforcer=rules()))
     client.as_user("u1", roles="reader,admin").get("/things", status=403)
-    invalid = Client(api.API(router, enforcer=rules(), identity_headers=True))
+    invalid = Client(api.API(guarded(), enforcer=rules(), identity_headers=True))
     invalid.as_user("u1", roles="reader").get(
         "/things", headers={"X-Identity-Status": "Invalid"}, status=403
     )

@@ -253,6 +253,8 @@ class Odd:
     def asked_anything(self, request: api.Request) -> dict[str, Any]:
         raise NotImplementedError
 
+
+class Acting:
     @api.sub_action("one")
     @api.returns(BOOK)
     def one(self, request: api.Request, body: Any) -> dict[str, Any]:
@@ -379,7 +381,7 @@ def test_routes_of_one_path_are_one_operation() -> None:
 
 def test_sub_actions_are_told_one_by_one_and_answer_the_same_or_either() -> None:
     router = api.Router()
-    router.sub_actions("/x", controller=Odd())
+    router.sub_actions("/x", controller=Acting())
     app = api.API(router, enforcer=Yes(), described=api.Described("T"))
     found = Client(app).get("/openapi.json").json
     validate(found)
