@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from wsgisrv.api.request import Request
 
 _ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
-_LIST = re.compile(rf"\s*{_ENTITY_TAG.pattern}\s*(?:,\s*{_ENTITY_TAG.pattern}\s*)*")
+# Of the elements all but one may be empty (RFC 9110, 5.6.1.2). No text matches in two ways, which is slow.
+_TAG = _ENTITY_TAG.pattern
+_LIST = re.compile(rf"[\s,]*{_TAG}(?:\s*,[\s,]*{_TAG})*[\s,]*")
 
 # Key of the environ: whether the action has called check_etag; there when it has declared that it will.
 _CHECKED = "wsgisrv.etag_is_checked"
