@@ -32,9 +32,10 @@ from wsgisrv.api.declared import (
     version,
 )
 from wsgisrv.api.faults import FaultTable, InvalidFields
+from wsgisrv.api.filters import Condition, Filter
 from wsgisrv.api.microversions import Microversions
 from wsgisrv.api.openapi import Described
-from wsgisrv.api.pagination import Collection, Condition, Filter, Page
+from wsgisrv.api.pagination import Collection, Page
 from wsgisrv.api.policy import Enforcer, OsloPolicy
 from wsgisrv.api.request import Request, RequestContext
 from wsgisrv.api.results import File

@@ -6,7 +6,8 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wsgisrv.api.pagination import Collection, Filter
+from wsgisrv.api.filters import Filter
+from wsgisrv.api.pagination import Collection
 
 _TYPES: Mapping[type, dict[str, Any]] = {
     str: {"type": "string", "minLength": 1},

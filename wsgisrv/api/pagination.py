@@ -4,14 +4,14 @@ Rules: no database: Page says what is asked, ``wsgisrv.api.sql`` makes a SQLAlch
 key: the marker is the id of the last item seen, so a page costs the same wherever it is in the list, and
 what is added meanwhile moves nobody else's place.
 
-Source: the API-SIG's guidelines on pagination, sorting and filtering: ``limit``, ``marker``,
-``sort=name:asc,year:desc``, ``year=gt:1970``; Neutron's ``page_reverse`` for the way back.
+Source: the API-SIG's guidelines on pagination and sorting: ``limit``, ``marker``,
+``sort=name:asc,year:desc``; Neutron's ``page_reverse`` for the way back.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
+import functools
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -19,41 +19,21 @@ from typing import Any
 from urllib.parse import urlencode
 
 from wsgisrv.api.faults import InvalidFields
+from wsgisrv.api.filters import (
+    MOST_CONDITIONS,
+    Condition,
+    Filter,
+    WrongValueError,
+    is_kind,
+    read_condition,
+    read_value,
+)
 from wsgisrv.api.request import Request
 from wsgisrv.errors import ConfigError
 
-OPERATORS = ("eq", "neq", "gt", "gte", "lt", "lte", "in", "nin")
+MOST_SORT_KEYS = 5
 
-_MOST_VALUES = 100  # of one ``in:``
-_MOST_SORT_KEYS = 5
-_LONGEST_VALUE = 255  # characters
-
-
-class _ValueError(Exception):
-    """Raised for a parameter that is wrong; becomes a problem of it."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Filter:
-    """A filter that a collection has.
-
-    Args:
-        kind: ``str``, ``int``, ``float``, ``bool`` or ``datetime.datetime``.
-        operators: that may stand in front of the value, of OPERATORS. With ``eq`` alone, the whole text is
-            the value.
-    """
-
-    kind: type = str
-    operators: Sequence[str] = ("eq",)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Condition:
-    """One filter of a query: ``name`` compared by ``operator``; a list of values for ``in`` and ``nin``."""
-
-    name: str
-    operator: str
-    value: Any
+_NAME = re.compile("[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,18 +42,21 @@ class Collection:
 
     Args:
         key: of the list in the answer: ``books``.
-        filters: by parameter.
+        filters: by parameter; each may stand several times in a query, and all its conditions hold.
         sort_keys: that ``sort`` may name; none for no ``sort``.
         default_sort: as ``sort`` has it; the unique key comes after it by itself.
         unique: the key that no two items share, which markers are values of.
         fields: that ``fields`` may name; none for no ``fields``.
-        marker: returns the marker as it is compared; raises ValueError for what is none.
+        marker: a kind that a filter may have; or what returns the marker as it is compared and raises
+            ValueError for what is none. ``fetch_page`` reads a text as the unique key's column has it.
         marker_means: as in "has to be ...".
         default_limit: items of a page when the query says nothing; at least 1.
         most_limit: that a query may ask for.
         counts: whether ``with_count=true`` may be asked.
         links: whether there are first, prev and next; else only next.
-        item: JSON Schema of an item, for the OpenAPI document.
+        item: JSON Schema of an item, for the OpenAPI document, and answers are checked against it. With
+            ``fields``, what it has as ``required`` is not.
+        place: ``file:line`` where it is made; not given.
 
     Raises:
         ConfigError: when these do not fit together; names file and line.
@@ -92,26 +75,72 @@ class Collection:
     counts: bool = False
     links: bool = True
     item: Mapping[str, Any] | None = None
+    place: str = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        frame = sys._getframe(2)  # noqa: SLF001 - whoever makes the collection
+        object.__setattr__(self, "place", f"{frame.f_code.co_filename}:{frame.f_lineno}")
         if complaint := self._complaint():
-            frame = sys._getframe(2)  # noqa: SLF001 - whoever makes the collection
-            place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
-            raise ConfigError(f"{place}: the collection {self.key}: {complaint}")
+            raise self.wrong(complaint)
+
+    def wrong(self, complaint: str) -> ConfigError:
+        """Returns the error that says what is wrong with the collection, and where it is made."""
+        return ConfigError(f"{self.place}: the collection {self.key}: {complaint}")
 
     def _complaint(self) -> str:
+        return (
+            self._complaint_of_types()
+            or self._complaint_of_names()
+            or self._complaint_of_limits()
+            or self._complaint_of_filters()
+            or self._complaint_of_order()
+        )
+
+    def _complaint_of_types(self) -> str:
+        for what, is_right, meant in (
+            ("default_limit", type(self.default_limit) is int, "a whole number"),
+            ("most_limit", type(self.most_limit) is int, "a whole number"),
+            ("sort_keys", _is_row(self.sort_keys), "a tuple of names"),
+            ("fields", _is_row(self.fields), "a tuple of names"),
+            ("default_sort", isinstance(self.default_sort, str), "a text as in sort=name:desc"),
+            ("filters", isinstance(self.filters, Mapping), "a dict of Filter by name"),
+            ("marker", callable(self.marker), "a kind or a function"),
+            ("item", isinstance(self.item, Mapping | None), "a JSON Schema, which is a dict"),
+        ):
+            if not is_right:
+                return f"{what} = {getattr(self, what)!r}: has to be {meant}"
+        return ""
+
+    def _complaint_of_names(self) -> str:
+        if self.key in ("links", "count"):
+            return f"key = {self.key!r}: is a key of every answer"
+        for name in (self.key, self.unique, *self.sort_keys, *self.fields, *self.filters):
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                return f"{name!r} is no name: it has to be as {_NAME.pattern}"
+        return ""
+
+    def _complaint_of_limits(self) -> str:
         if not 1 <= self.default_limit <= self.most_limit:
             return f"default_limit = {self.default_limit}: has to be from 1 to most_limit, {self.most_limit}"
-        for name, declared in self.filters.items():
+        return ""
+
+    def _complaint_of_filters(self) -> str:
+        filters: Mapping[str, Any] = self.filters
+        for name, declared in filters.items():
             if self.parameters.count(name) > 1:
                 return f"the filter {name} has the name of another parameter"
-            if declared.kind not in _KINDS:
-                return f"the filter {name}: no kind {declared.kind!r}"
-            if not declared.operators or set(declared.operators) - set(OPERATORS):
-                return f"the filter {name}: operators are some of {', '.join(OPERATORS)}"
+            if not isinstance(declared, Filter):
+                return f"the filter {name}: {declared!r} is no Filter"
+            if complaint := declared.complaint():
+                return f"the filter {name}: {complaint}"
+        return ""
+
+    def _complaint_of_order(self) -> str:
+        if self.default_sort and not self.sort_keys:
+            return f"default_sort = {self.default_sort!r}: there are no sort_keys"
         try:
             self._default_order()
-        except _ValueError as error:
+        except WrongValueError as error:
             return f"default_sort = {self.default_sort!r}: {error}"
         return ""
 
@@ -127,22 +156,30 @@ class Collection:
         named = [name for name, is_there in optional.items() if is_there]
         return ["limit", "marker", *named, *self.filters]
 
-    def page(self, query: Mapping[str, str]) -> Page:
+    def page(self, query: Sequence[tuple[str, str]]) -> Page:
         """Returns what the query asks for.
+
+        Args:
+            query: names and values.
 
         Raises:
             InvalidFields: for every parameter that is wrong or unknown.
         """
-        known = self.parameters
         found: dict[str, Any] = {}
+        conditions: dict[str, list[Condition]] = {}
         problems: dict[str, str] = {}
-        for name, text in query.items():
-            if name not in known:
-                problems[f"?{name}"] = f"is not known; there are {', '.join(known)}"
-                continue
+        for name, text in query:
             try:
-                found[name] = self._read(name, text)
-            except _ValueError as error:
+                if name in self.filters:
+                    of_name = conditions.setdefault(name, [])
+                    of_name.append(read_condition(name, self.filters[name], text))
+                    if len(of_name) > MOST_CONDITIONS:
+                        raise WrongValueError(f"may stand at most {MOST_CONDITIONS} times")
+                elif name in found:
+                    raise WrongValueError("may stand once only")
+                else:
+                    found[name] = self._read(name, text)
+            except WrongValueError as error:
                 problems[f"?{name}"] = str(error)
         if problems:
             raise InvalidFields(problems)
@@ -151,36 +188,39 @@ class Collection:
             limit=found.get("limit", self.default_limit),
             marker=found.get("marker"),
             sort=found.get("sort") or self._default_order(),
-            conditions=[found[name] for name in self.filters if name in found],
+            conditions=[one for name in self.filters for one in conditions.get(name, ())],
             fields=found.get("fields"),
             with_count=found.get("with_count", False),
             reverse=found.get("page_reverse", False) and "marker" in found,
-            query=dict(query),
+            query=query,
         )
 
     def _read(self, name: str, text: str) -> Any:
-        if name in self.filters:
-            return _condition(name, self.filters[name], text)
-        return {
+        known = self.parameters
+        if name not in known:
+            raise WrongValueError(f"is not known; there are {', '.join(known)}")
+        readers: dict[str, Callable[[str], Any]] = {
             "limit": self._limit,
             "marker": self._marker,
             "sort": self._sort,
             "fields": self._fields,
-            "with_count": _boolean,
-            "page_reverse": _boolean,
-        }[name](text)
+            "with_count": functools.partial(read_value, bool),
+            "page_reverse": functools.partial(read_value, bool),
+        }
+        return readers[name](text)
 
     def _limit(self, text: str) -> int:
         # Nine digits are enough, and int() of very many would be slow.
         if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= self.most_limit:
-            raise _ValueError(f"has to be a whole number from 1 to {self.most_limit}")
+            raise WrongValueError(f"has to be a whole number from 1 to {self.most_limit}")
         return int(text)
 
     def _marker(self, text: str) -> Any:
+        text = read_value(str, text)
         try:
-            return self.marker(_text(text))
-        except ValueError:
-            raise _ValueError(f"has to be {self.marker_means}") from None
+            return read_value(self.marker, text) if is_kind(self.marker) else self.marker(text)
+        except (ValueError, WrongValueError):
+            raise WrongValueError(f"has to be {self.marker_means}") from None
 
     def _sort(self, text: str) -> list[tuple[str, bool]]:
         """Returns key and whether it descends, of each; the unique key always ends it."""
@@ -188,11 +228,11 @@ class Collection:
         for entry in text.split(","):
             key, colon, direction = entry.partition(":")
             if key not in self.sort_keys:
-                raise _ValueError(f"has to name keys of {', '.join(self.sort_keys)}")
+                raise WrongValueError(f"has to name keys of {', '.join(self.sort_keys)}")
             if colon and direction not in ("asc", "desc"):
-                raise _ValueError("a direction has to be asc or desc")
-            if key in found or len(found) == _MOST_SORT_KEYS:
-                raise _ValueError(f"has to name at most {_MOST_SORT_KEYS} keys, and each once")
+                raise WrongValueError("a direction has to be asc or desc")
+            if key in found or len(found) == MOST_SORT_KEYS:
+                raise WrongValueError(f"has to name at most {MOST_SORT_KEYS} keys, and each once")
             found[key] = direction == "desc"
         found.setdefault(self.unique, next(reversed(found.values())))
         return list(found.items())
@@ -204,7 +244,7 @@ class Collection:
         names = list(dict.fromkeys(text.split(",")))
         if unknown := [name for name in names if name not in self.fields]:
             known = ", ".join(self.fields)
-            raise _ValueError(f"{unknown[0][:50]!a} is not known; there are {known}")
+            raise WrongValueError(f"{unknown[0][:50]!a} is not known; there are {known}")
         return names
 
 
@@ -220,7 +260,7 @@ class Page:
         fields: that are shown; None for all.
         with_count: whether the number of all items is asked for.
         reverse: whether it is the page before the marker.
-        query: as the client gave it.
+        query: as the client gave it: names and values.
     """
 
     collection: Collection
@@ -231,7 +271,7 @@ class Page:
     fields: Sequence[str] | None
     with_count: bool
     reverse: bool
-    query: Mapping[str, str]
+    query: Sequence[tuple[str, str]]
 
     def document(
         self, request: Request, items: Sequence[Mapping[str, Any]], count: int | None = None
@@ -255,84 +295,32 @@ class Page:
     def _links(
         self, url: str, shown: Sequence[Mapping[str, Any]], has_more: bool
     ) -> list[dict[str, str]]:
-        unique = self.collection.unique
         found: list[dict[str, str]] = []
         if shown and (self.reverse or has_more):
-            found.append(self._link("next", url, marker=shown[-1][unique]))
+            found.append(self._link("next", url, marker=self._id(shown[-1])))
         if not self.collection.links or self.marker is None:
             return found
         if shown and (has_more or not self.reverse):
-            found.append(self._link("prev", url, marker=shown[0][unique], page_reverse="true"))
+            found.append(self._link("prev", url, marker=self._id(shown[0]), page_reverse="true"))
         return [*found, self._link("first", url)]
 
+    def _id(self, item: Mapping[str, Any]) -> str:
+        unique = self.collection.unique
+        if unique not in item:
+            raise self.collection.wrong(f"an item has no {unique!r}, which is the unique key")
+        return str(item[unique])
+
     def _link(self, rel: str, url: str, **more: str) -> dict[str, str]:
-        kept = {k: v for k, v in self.query.items() if k not in ("marker", "page_reverse")}
-        query = urlencode({**kept, **more})
+        kept = [pair for pair in self.query if pair[0] not in ("marker", "page_reverse")]
+        query = urlencode([*kept, *more.items()])
         return {"rel": rel, "href": f"{url}?{query}" if query else url}
 
     def _selected(self, item: Mapping[str, Any]) -> Mapping[str, Any]:
-        return item if self.fields is None else {name: item[name] for name in self.fields}
+        """Returns what is shown of the item; a field that it may have, it need not."""
+        if self.fields is None:
+            return item
+        return {name: item[name] for name in self.fields if name in item}
 
 
-def _condition(name: str, declared: Filter, text: str) -> Condition:
-    operator, colon, rest = text.partition(":")
-    # A word in front of a colon is nothing but an operator, unless the value may be any text.
-    is_named = operator in OPERATORS or (operator.isalpha() and declared.kind is not str)
-    if tuple(declared.operators) == ("eq",) or not colon or not is_named:
-        operator, rest = "eq", text
-    if operator not in declared.operators:
-        raise _ValueError(f"takes the operators {', '.join(declared.operators)}")
-    if operator not in ("in", "nin"):
-        return Condition(name, operator, _value(declared.kind, rest))
-    texts = rest.split(",")
-    if len(texts) > _MOST_VALUES:
-        raise _ValueError(f"takes at most {_MOST_VALUES} values")
-    return Condition(name, operator, [_value(declared.kind, part) for part in texts])
-
-
-def _value(kind: type, text: str) -> Any:
-    return _KINDS[kind](text)
-
-
-def _text(text: str) -> str:
-    if not text.strip() or len(text) > _LONGEST_VALUE:
-        raise _ValueError(f"has to have 1 to {_LONGEST_VALUE} characters")
-    if "\0" in text:
-        raise _ValueError("may not have a NUL character")
-    return text
-
-
-def _integer(text: str) -> int:
-    if not re.fullmatch("-?[0-9]{1,15}", text):  # any database holds that many
-        raise _ValueError("has to be a whole number of at most 15 digits")
-    return int(text)
-
-
-def _number(text: str) -> float:
-    if not re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,15})?", text):
-        raise _ValueError("has to be a number")
-    return float(text)
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise _ValueError("has to be true or false")
-    return text.lower() == "true"
-
-
-def _moment(text: str) -> dt.datetime:
-    """Returns the time in UTC, without a zone, as databases keep it."""
-    try:
-        moment = dt.datetime.fromisoformat(text)
-        return moment.astimezone(dt.UTC).replace(tzinfo=None) if moment.tzinfo else moment
-    except (ValueError, OverflowError):
-        raise _ValueError("has to be a time, as in 2026-01-31T12:00:00Z") from None
-
-
-_KINDS: Mapping[type, Callable[[str], Any]] = {
-    str: _text,
-    int: _integer,
-    float: _number,
-    bool: _boolean,
-    dt.datetime: _moment,
-}
+def _is_row(names: object) -> bool:
+    return isinstance(names, Sequence) and not isinstance(names, str)

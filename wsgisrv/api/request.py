@@ -149,6 +149,17 @@ class Request(webob.Request):  # type: ignore[misc]
         return body
 
     @property
+    def query_pairs(self) -> list[tuple[str, str]]:
+        """The query's parameters, of which one may stand several times.
+
+        Raises:
+            webob.exc.HTTPBadRequest: when it is not UTF-8.
+        """
+        if not self.environ.get("QUERY_STRING"):
+            return []
+        return list(self.GET.items())
+
+    @property
     def query(self) -> dict[str, str]:
         """The query's parameters.
 
@@ -166,10 +177,8 @@ class Request(webob.Request):  # type: ignore[misc]
         Raises:
             webob.exc.HTTPBadRequest: when it is not UTF-8, or has another parameter twice.
         """
-        if not self.environ.get("QUERY_STRING"):
-            return {}
         found: dict[str, list[str]] = {}
-        for name, text in self.GET.items():
+        for name, text in self.query_pairs:
             if name in found and name not in lists:
                 raise exc.HTTPBadRequest(f"the query has {name[:100]!r} twice")
             found.setdefault(name, []).append(text)

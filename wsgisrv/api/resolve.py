@@ -343,7 +343,7 @@ def _offer_step(offers: tuple[str, ...]) -> Prepare:
 
 def _page_step(collection: Any, is_taken: bool) -> Prepare:
     def step(request: Request, arguments: dict[str, Any]) -> None:
-        page = collection.page(request.query)
+        page = collection.page(request.query_pairs)
         if is_taken:
             arguments["page"] = page
 
