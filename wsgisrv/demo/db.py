@@ -84,7 +84,7 @@ class Database:
         weakref.finalize(self, self._engine.dispose)
 
     def create_schema(self) -> None:
-        """Makes the tables that are missing; several workers may do so at the same moment.
+        """Makes the tables and indexes that are missing; several workers may do so at the same moment.
 
         Raises:
             DatabaseBusyError: as ``write``.
@@ -93,14 +93,15 @@ class Database:
         if self._engine.dialect.name == "sqlite":
             self._try_again(self._switch_to_wal)
         # Where tables are not made in a transaction, another worker may be first with any of them. So
-        # each failure is of one more table that is there by now, and the last look finds them all.
-        for _ in Base.metadata.tables:
+        # each failure is of one more that is there by now, and the last look finds them all.
+        tables = Base.metadata.tables.values()
+        for _ in range(sum(1 + len(table.indexes) for table in tables)):
             with contextlib.suppress(
                 exc.OperationalError, exc.ProgrammingError, exc.IntegrityError
             ):
-                self.write(_create_tables)
+                self.write(_create_missing)
                 return
-        self.write(_create_tables)
+        self.write(_create_missing)
 
     def read(self, work: Callable[[Session], T]) -> T:
         """Returns what ``work`` makes of a session that only reads.
@@ -158,8 +159,12 @@ class Database:
             connection.close()
 
 
-def _create_tables(session: Session) -> None:
-    Base.metadata.create_all(session.connection())
+def _create_missing(session: Session) -> None:
+    connection = session.connection()
+    Base.metadata.create_all(connection)
+    for table in Base.metadata.tables.values():  # a table that was there may lack one that is new
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -71,6 +71,9 @@ class Book(Base):
         Index("ix_books_title_id", "title", "id"),
         Index("ix_books_author_id", "author", "id"),
         Index("ix_books_created_at_id", "created_at", "id"),
+        Index(
+            "ix_books_year_id", "year", "id"
+        ),  # of its filter: what may be NULL is sorted without
         _ANY_TEXT,
     )
 

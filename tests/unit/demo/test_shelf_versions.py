@@ -165,6 +165,15 @@ def test_lists_are_sorted_filtered_counted_and_narrowed_from_1_1_on(client: Clie
     client.get("/v1/books?sort=year", status=400)
 
 
+def test_a_database_of_an_earlier_release_gets_its_indexes(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/shelf.sqlite")
+    database.create_schema()
+    database.write(lambda session: session.execute(sqlalchemy.text("DROP INDEX ix_books_year_id")))
+    database.create_schema()
+    indexes = sqlalchemy.inspect(database._engine).get_indexes("books")
+    assert "ix_books_year_id" in [index["name"] for index in indexes]
+
+
 def test_no_page_reads_the_whole_table(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/shelf.sqlite")
     database.create_schema()
@@ -183,7 +192,7 @@ def test_no_page_reads_the_whole_table(tmp_path: Path) -> None:
     with database._engine.connect() as connection:
         for statement, parameters in pages:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            steps = [row[3] for row in plan]
+            steps = [row[3] for row in plan if not row[3].startswith("SCALAR SUBQUERY")]
             assert not any("TEMP B-TREE" in step for step in steps), (statement, steps)
             assert all("USING INDEX" in step for step in steps), (statement, steps)
     del client
