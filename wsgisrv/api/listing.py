@@ -58,6 +58,9 @@ def page_schema(collection: Collection) -> dict[str, Any]:
     item: Mapping[str, Any] = collection.item if collection.item is not None else {"type": "object"}
     if collection.fields:
         item = {key: part for key, part in item.items() if key != "required"}
+    # Where the item's own references look for them.
+    definitions = {name: item[name] for name in ("$defs", "definitions") if name in item}
+    item = {key: part for key, part in item.items() if key not in definitions}
     link = {
         "type": "object",
         "required": ["rel", "href"],
@@ -74,6 +77,7 @@ def page_schema(collection: Collection) -> dict[str, Any]:
         "required": [collection.key],
         "properties": properties,
         "additionalProperties": False,
+        **definitions,
     }
 
 

@@ -30,6 +30,7 @@ from wsgisrv.api.declared import (
     uncalled,
 )
 from wsgisrv.api.faults import BrokenResultError, InvalidFields
+from wsgisrv.api.listing import page_schema
 from wsgisrv.api.microversions import Microversions
 from wsgisrv.api.pagination import Collection
 from wsgisrv.api.policy import Enforcer, check_rule
@@ -66,7 +67,7 @@ class Resolver:
     def __init__(self, settings: ResolveSettings) -> None:
         self._settings = settings
         self._known: dict[int, tuple[object, dict[str, Action]]] = {}
-        self._checks: dict[tuple[int, str], tuple[Mapping[str, Any], Check]] = {}
+        self._checks: dict[tuple[int, str], tuple[object, Check]] = {}
 
     def actions_of(self, controller: object) -> dict[str, Action]:
         """Returns the actions by name: the methods that the controller's class shows to the public.
@@ -147,6 +148,8 @@ class Resolver:
         for index in indexes:
             body, query, result = (by_index.get(index) for by_index in schemas)
             collection = collections.get(index)
+            if result is None and collection is not None and collection.item is not None:
+                result = self._check_of_page(collection)
             key = tuple(map(id, (body, query, result, collection)))
             if key not in plans:
                 plans[key] = self._plan(f"{kind}.{name}", method, body, query, result, collection)
@@ -246,6 +249,13 @@ class Resolver:
         if key not in self._checks:
             check = Check(one.schema, one.span.place, self._settings.formats)
             self._checks[key] = (one.schema, check)
+        return self._checks[key][1]
+
+    def _check_of_page(self, collection: Collection) -> Check:
+        key = (id(collection), collection.place)
+        if key not in self._checks:
+            check = Check(page_schema(collection), collection.place, self._settings.formats)
+            self._checks[key] = (collection, check)
         return self._checks[key][1]
 
     def _count(self) -> int:
