@@ -43,6 +43,7 @@ _COMPARISONS: Mapping[str, Any] = {
     "lt": operator.lt,
     "lte": operator.le,
 }
+_SINGLE_BITS = 24
 _SINGLE = (1e-37, 3e38)
 """Within what single precision has: CAST to it fails beyond."""
 
@@ -77,17 +78,22 @@ def fetch_page(
 
     Args:
         statement: selects one entity, with whatever conditions and joins the caller has; no order, no limit.
+            Where joins give several rows of one item it is shown once, but counted once only if the
+            statement is distinct.
         columns: or expressions, by the names that the collection's filters and sort keys have, the unique
             key too. Only what is a NOT NULL column of the entity's own table is sorted by an index.
 
     Raises:
         InvalidFields: when the order needs the marker's item and it is not there; when a column cannot hold
             the value that it is compared with.
-        ConfigError: when a column is missing.
+        ConfigError: when a column is missing, or the statement selects no entity.
     """
     _check_columns(page.collection, columns)
     whole = statement
-    may_be_null = _Nullability(statement)
+    entity = statement.column_descriptions[0].get("entity")
+    if entity is None:
+        raise page.collection.wrong("fetch_page takes a statement that selects an entity")
+    may_be_null = _Nullability(entity)
     for condition in page.conditions:
         column = columns[condition.name]
         statement = statement.where(_compared(column, condition, may_be_null(column)))
@@ -122,10 +128,9 @@ def _check_columns(collection: Collection, columns: Mapping[str, Any]) -> None:
 
 
 class _Nullability:
-    """Whether a column may be NULL in what a statement selects."""
+    """Whether a column may be NULL in what a statement selects, of which ``entity`` is the first."""
 
-    def __init__(self, statement: sqlalchemy.Select[Any]) -> None:
-        entity = statement.column_descriptions[0]["entity"]
+    def __init__(self, entity: Any) -> None:
         self._own: Any = sqlalchemy.inspect(entity).selectable.c
 
     def __call__(self, column: Any) -> bool:
@@ -189,11 +194,13 @@ def _bound(column: Any, value: Any) -> Any:
         value = _read(kind, value)
     if isinstance(kind, sqlalchemy.Integer):
         return _whole(kind, value)
-    if isinstance(kind, sqlalchemy.DateTime) and kind.timezone and isinstance(value, dt.datetime):
-        return value.replace(tzinfo=dt.UTC)
+    if isinstance(kind, sqlalchemy.DateTime) and isinstance(value, dt.date):
+        if not isinstance(value, dt.datetime):
+            value = dt.datetime.combine(value, dt.time())
+        return value.replace(tzinfo=dt.UTC if kind.timezone else None)
     if isinstance(kind, sqlalchemy.Uuid) and isinstance(value, uuid.UUID):
         return value if kind.as_uuid else str(value)
-    if isinstance(kind, sqlalchemy.Float) and kind.precision is None:
+    if isinstance(kind, sqlalchemy.Float):
         return sqlalchemy.cast(value, _float(kind, value))
     return value
 
@@ -228,12 +235,17 @@ def _whole(kind: sqlalchemy.Integer, value: Any) -> Any:
 def _float(kind: sqlalchemy.Float[Any], value: Any) -> Any:
     """Returns the type to compare with: 1.1 is another number in single precision.
 
-    Single are FLOAT in MariaDB and REAL in PostgreSQL; each other's is double.
+    Single are FLOAT in MariaDB, REAL in PostgreSQL, and a precision of at most 24 bits in both.
     """
+    precision = kind.precision or 0
+    if isinstance(kind, sqlalchemy.Double) or precision > _SINGLE_BITS:
+        return sqlalchemy.Double()
     if not _SINGLE[0] < abs(value) < _SINGLE[1]:
         return sqlalchemy.Double()
     if isinstance(kind, sqlalchemy.REAL):
         return sqlalchemy.REAL().with_variant(sqlalchemy.Double(), "mysql", "mariadb")
+    if precision:
+        return sqlalchemy.REAL().with_variant(sqlalchemy.Float(), "mysql", "mariadb")
     return kind
 
 

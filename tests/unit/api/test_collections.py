@@ -415,6 +415,11 @@ def test_what_a_list_needs_and_has_no_column_for_is_named(engine: sqlalchemy.Eng
     assert str(caught.value).endswith("fetch_page has no column for uuid, weight, x")
 
 
+def test_a_statement_that_selects_no_entity_is_refused(engine: sqlalchemy.Engine) -> None:
+    with Session(engine) as session, pytest.raises(ConfigError, match="that selects an entity"):
+        fetch_page(session, sqlalchemy.select(Item.__table__), ITEMS.page([]), COLUMNS)
+
+
 def test_an_item_without_its_unique_key_is_named() -> None:
     page = api.Collection("things", unique="uuid").page([("limit", "1")])
     with pytest.raises(ConfigError, match="an item has no 'uuid', which is the unique key"):
