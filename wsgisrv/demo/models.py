@@ -71,9 +71,8 @@ class Book(Base):
         Index("ix_books_title_id", "title", "id"),
         Index("ix_books_author_id", "author", "id"),
         Index("ix_books_created_at_id", "created_at", "id"),
-        Index(
-            "ix_books_year_id", "year", "id"
-        ),  # of its filter: what may be NULL is sorted without
+        # For the filter: what may be NULL is sorted without an index.
+        Index("ix_books_year_id", "year", "id"),
         _ANY_TEXT,
     )
 
