@@ -31,7 +31,7 @@ from wsgisrv.api.declared import (
     sub_action,
     version,
 )
-from wsgisrv.api.faults import FaultTable, InvalidFields
+from wsgisrv.api.faults import FaultTable, InvalidFields, fault
 from wsgisrv.api.filters import Condition, Filter
 from wsgisrv.api.microversions import Microversions
 from wsgisrv.api.openapi import Described
@@ -78,4 +78,5 @@ __all__ = [
     "MediaType",
     "FaultTable",
     "InvalidFields",
+    "fault",
 ]

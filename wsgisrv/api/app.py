@@ -116,7 +116,10 @@ class API:
         varies += [HEADER] if versions is not None else []
         self._always = [("Vary", ", ".join(varies))] if varies else []
         self._offers = tuple(self.media_types)
-        self._faults = Faults(faults or {}, problem_json, tuple(languages), source_language)
+        help_path = "" if described is None else described.page_path
+        self._faults = Faults(
+            faults or {}, problem_json, tuple(languages), source_language, help_path
+        )
         self._trailing_slash = trailing_slash
         self._request_ids = request_ids
         shared = {

@@ -17,7 +17,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -32,6 +32,8 @@ from wsgisrv.errors import ClientError
 
 _LOG = logging.getLogger("wsgisrv.api")
 _BUG = "the server failed; its log has the request id"
+_STATUSES = "https://www.iana.org/assignments/http-status-codes"
+_Error = TypeVar("_Error", bound=exc.HTTPException)
 _NAMES = {"": "the body", "?": "the query"}
 _IN_URI = "%!#$&'()*+,/:;=?@[]~"  # what a URI may have beside letters and digits
 _IN_FRAGMENT = "!$&'()*+,/:;=?@~"
@@ -56,6 +58,35 @@ class InvalidFields(exc.HTTPBadRequest):  # type: ignore[misc]
     def __init__(self, problems: Mapping[str, Any]) -> None:
         self.problems = problems
         super().__init__("; ".join(_named(field, str(text)) for field, text in problems.items()))
+
+
+def fault(
+    error: _Error,
+    *,
+    code: str = "",
+    title: str = "",
+    type: str = "",  # noqa: A002 - RFC 9457's name
+    links: Sequence[Mapping[str, str]] = (),
+    **members: Any,
+) -> _Error:
+    """Returns an HTTP exception of which the error document says more.
+
+    Args:
+        error: that is raised, or returned by the table of faults.
+        code: by which a program knows the error, as in ``shelf.book-is-lent``; the status by default.
+        title: of the error, in place of the status's.
+        type: a URI that names the kind of problem (RFC 9457); of problem+json alone.
+        links: besides the one to the API's help, each with ``rel`` and ``href``.
+        members: further ones that JSON can say.
+
+    Raises:
+        ValueError: for a member that is the document's own.
+    """
+    if own := sorted({"request_id", "status", "detail", "errors"} & members.keys()):
+        raise ValueError(f"{own[0]} is said by the document itself")
+    said = {"code": code, "title": title, "type": type, "links": [*links], **members}
+    error.said = {name: value for name, value in said.items() if value not in ("", [])}
+    return error
 
 
 class BrokenResultError(Exception):
@@ -89,12 +120,14 @@ class Faults:
         problem_json: whether RFC 9457 is the default rather than the API-SIG's document.
         languages: that messages are translated into; the client's Accept-Language chooses.
         source_language: that messages are written in; it takes part in the choice.
+        help_path: of the API's docs page, below where it is mounted; "" when there is none.
     """
 
     table: FaultTable = dataclasses.field(default_factory=dict)
     problem_json: bool = False
     languages: Sequence[str] = ()
     source_language: str = "en"
+    help_path: str = ""
 
     @property
     def answered(self) -> tuple[type[BaseException], ...]:
@@ -145,7 +178,11 @@ class Faults:
         else:
             translator = _Translator(self._language_for(request))
             problem = self._wants_problem(request.environ.get("HTTP_ACCEPT", ""))
-            made = (_problem_document if problem else _errors_document)(fault, request, translator)
+            details = _details(fault, translator)
+            if problem:
+                made = _problem_document(fault, request, details, translator)
+            else:
+                made = _errors_document(fault, request, details, self._help(request))
             body = json.dumps(made).encode()
             headers = [
                 ("Content-Type", PROBLEM_JSON if problem else JSON),
@@ -170,6 +207,9 @@ class Faults:
         """Whether it is problem+json: where the client prefers one of the two, that one."""
         offers = (PROBLEM_JSON, JSON) if self.problem_json else (JSON, PROBLEM_JSON)
         return (choose(accept or "*/*", offers) or offers[0]) == PROBLEM_JSON
+
+    def _help(self, request: Request) -> str:
+        return f"{request.application_url}{self.help_path}" if self.help_path else _STATUSES
 
     def _fault_of(self, request: Request, error: BaseException) -> Any:
         if isinstance(error, exc.HTTPException):
@@ -213,38 +253,44 @@ def _cut_short(_error: DisconnectionError) -> exc.HTTPException:
 _OWN: FaultTable = {BusyError: _busy, ClientError: _of_client, DisconnectionError: _cut_short}
 
 
-def _errors_document(fault: Any, request: Request, translator: _Translator) -> dict[str, Any]:
+def _errors_document(
+    fault: Any, request: Request, details: Sequence[str], help_url: str
+) -> dict[str, Any]:
+    said = {name: value for name, value in _said(fault).items() if name != "type"}
     title = fault.title
-    return {
-        "errors": [
-            {
-                "request_id": request.request_id,
-                "code": re.sub(r"\W+", "_", title.lower()),
-                "status": fault.code,
-                "title": title,
-                "detail": detail or title,
-                "links": [],
-                **getattr(fault, "more", {}),
-            }
-            for detail in _details(fault, translator)
-        ]
+    error = {
+        "request_id": request.request_id,
+        "code": re.sub(r"\W+", "_", title.lower()),
+        "status": fault.code,
+        "title": title,
+        "detail": "",
+        **said,
+        "links": [{"rel": "help", "href": help_url}, *said.get("links", ())],
     }
+    return {"errors": [{**error, "detail": detail or title} for detail in details]}
 
 
-def _problem_document(fault: Any, request: Request, translator: _Translator) -> dict[str, Any]:
+def _problem_document(
+    fault: Any, request: Request, details: Sequence[str], translator: _Translator
+) -> dict[str, Any]:
     document = {
         "type": "about:blank",
         "title": fault.title,
         "status": fault.code,
-        "detail": "; ".join(_details(fault, translator)) or fault.title,
+        "detail": "; ".join(details) or fault.title,
         "request_id": request.request_id,
-        **getattr(fault, "more", {}),
+        **_said(fault),
     }
     if problems := getattr(fault, "problems", None):
         document["errors"] = [
             {"detail": translator.text(text), **_where(field)} for field, text in problems.items()
         ]
     return document
+
+
+def _said(fault: Any) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = getattr(fault, "said", {})
+    return found
 
 
 def _where(field: str) -> dict[str, str]:

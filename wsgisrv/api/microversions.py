@@ -15,6 +15,7 @@ import re
 from webob import exc
 
 from wsgisrv.api.declared import Span, caller
+from wsgisrv.api.faults import fault
 from wsgisrv.errors import ConfigError
 
 HEADER = "OpenStack-API-Version"
@@ -141,8 +142,7 @@ class Microversions:
             f"the header {HEADER}{detail}; there are {self.first} to {self.last}, and latest",
             headers=[(HEADER, f"{self.service_type} {version or self.first}")],
         )
-        error.more = {"min_version": self.first, "max_version": self.last}
-        return error
+        return fault(error, min_version=self.first, max_version=self.last)
 
 
 def _parsed(version: str, place: str) -> tuple[int, int]:

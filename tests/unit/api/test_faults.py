@@ -12,6 +12,7 @@ from webob import exc
 
 from tests.support import wsgi
 from wsgisrv import api
+from wsgisrv.api.testing import Client
 from wsgisrv.busy import BusyError
 from wsgisrv.errors import ClientError
 
@@ -42,7 +43,7 @@ class UnspeakableError(Exception):
 
 
 class Wordless(exc.HTTPBadRequest):  # type: ignore[misc]
-    more: ClassVar[Any] = {"what": object()}
+    said: ClassVar[Any] = {"what": object()}
 
 
 class Untitled(exc.HTTPClientError):  # type: ignore[misc]
@@ -246,3 +247,38 @@ def test_a_body_that_does_not_come_is_the_clients_error_however_it_is_read(
         said: list[Any] = []
         app_of(action)(environ, lambda *given, said=said: said.append(given))
         assert int(said[0][0][:3]) == status
+
+
+def test_a_fault_says_what_its_service_knows_of_it() -> None:
+    class Lent:
+        def show(self, request: api.Request) -> Any:
+            guide = {"rel": "describedby", "href": "https://shelf.example/lending"}
+            raise api.fault(
+                exc.HTTPConflict("it is lent"),
+                code="shelf.book-is-lent",
+                title="The book is lent",
+                type="https://shelf.example/problems/lent",
+                links=[guide],
+                until="2026-12-01",
+            )
+
+    router = api.Router()
+    router.connect("/x", controller=Lent(), action="show", methods=["GET"])
+    client = Client(api.API(router, described=api.Described("T")))
+    (error,) = client.get("/x", status=409).json["errors"]
+    assert (error["code"], error["title"]) == ("shelf.book-is-lent", "The book is lent")
+    assert error["links"][0] == {"rel": "help", "href": "http://localhost/docs"}
+    assert error["links"][1]["rel"] == "describedby"
+    assert (error["until"], error["detail"], error["status"]) == ("2026-12-01", "it is lent", 409)
+    assert "type" not in error
+    asked = {"Accept": "application/problem+json"}
+    problem = client.get("/x", headers=asked, status=409).json
+    assert problem["type"] == "https://shelf.example/problems/lent"
+    assert problem["code"] == "shelf.book-is-lent"
+    with pytest.raises(ValueError, match="status is said by the document itself"):
+        api.fault(exc.HTTPConflict(), status=200)
+
+
+def test_every_error_has_a_link_to_help() -> None:
+    (error,) = Client(api.API(api.Router())).get("/x", status=404).json["errors"]
+    assert [link["rel"] for link in error["links"]] == ["help"]
