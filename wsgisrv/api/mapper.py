@@ -258,7 +258,8 @@ def _checked(place: str, path: object, more: Mapping[str, Any]) -> dict[str, Any
     requirements = more.get("requirements") or {}
     conditions = more.get("conditions") or {}
     complaint = (
-        route_checks.wrong_path(path, may_lack_slash=more.get("_static") or more["_minimize"])
+        ("a route's name stands before its path" if "name" in more else "")
+        or route_checks.wrong_path(path, may_lack_slash=more.get("_static") or more["_minimize"])
         or route_checks.wrong_requirements(requirements)
         or route_checks.wrong_conditions(conditions)
     )

@@ -53,6 +53,7 @@ class Router:
         self._indexes: dict[str, Index] = {}  # by method
         self._others = Index("", [])
         self.entries: list[Entry] = []
+        self._is_versioned = False
         self._api_place = ""
 
     # Declaring
@@ -213,6 +214,7 @@ class Router:
         methods = {*KNOWN_METHODS, *(name for e in self.entries for name in e.methods or ())}
         self._indexes = {method: _index(method, self.entries) for method in sorted(methods)}
         self._others = _index("", self.entries)
+        self._is_versioned = any(entry.is_versioned for entry in self.entries)
 
     # Answering
 
@@ -255,7 +257,7 @@ class Router:
         if not self.knows(method):
             return exc.HTTPNotImplemented(f"the method {method} is not known")
         allowed = self.allowed(path, environ, version)
-        there = self.allowed(path, environ) if version is not None else allowed
+        there = self.allowed(path, environ) if self._is_versioned else allowed
         in_version = " in this version" if method in there or (there and not allowed) else ""
         if not allowed:
             return exc.HTTPNotFound(f"no resource at {path}{in_version}")

@@ -90,6 +90,7 @@ def test_a_path_that_routes_reads_as_it_looks_is_taken(path: str) -> None:
             "function can look at HTTP_HOST",
         ),
         ({"methods": ["GET"], "conditions": {"function": "f"}}, "function is a callable"),
+        ({"methods": ["GET"], "name": "x"}, "a route's name stands before its path"),
         ({"methods": ["GET"], "requirements": ["id"]}, "requirements are a dict of regexps"),
         ({"methods": ["GET"], "requirements": {"id": int}}, "the requirement of 'id' is a regexp"),
         ({"methods": ["GET"], "requirements": {"id": re.compile("a")}}, "is a regexp as text"),
