@@ -76,6 +76,8 @@ def main() -> int:
         host, port = listener.getsockname()
         command = ["demo", "--database", f"sqlite:///{directory / 'shelf.sqlite'}"]
         command += ["--bind", f"fd://{fd}", "--workers", "1", "--access-log", "off"]
+        # What is wrong with a long query is for the API to say.
+        command += ["--max-target-bytes", "65536"]
         with run(command, pass_fds=[fd], address=(host, port)) as server:
             server.wait_ready()
             api = f"http://{host}:{port}/v1"

@@ -241,10 +241,12 @@ class Collection:
         return self._sort(self.default_sort) if self.default_sort else [(self.unique, False)]
 
     def _fields(self, text: str) -> list[str]:
-        names = list(dict.fromkeys(text.split(",")))
+        names = text.split(",")
         if unknown := [name for name in names if name not in self.fields]:
             known = ", ".join(self.fields)
             raise WrongValueError(f"{unknown[0][:50]!a} is not known; there are {known}")
+        if len(set(names)) < len(names):
+            raise WrongValueError("has to name each field once")
         return names
 
 

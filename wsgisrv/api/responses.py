@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -80,6 +80,7 @@ HEADERS = {
 """The headers of answers, by name."""
 
 _MAY_SAY_WHEN = (429, 503)
+_READERS = ("GET", "HEAD")
 _ANYTHING = "*/*"
 
 
@@ -107,25 +108,10 @@ class Responses:
                 known = found.setdefault(status, response)
                 if known is not response:
                     known["content"] = _joined(known.get("content"), response.get("content"))
-        errors = {**self.answers, **_answers(plan)}
-        is_reader = method in ("GET", "HEAD")
-        if is_conditional(plan):
-            if is_reader:
-                errors.setdefault(304, "The client has it already.")
-                found.get("200", {}).get("headers", {}).update(_headers("ETag"))
-            errors.setdefault(412, "Not in the state that the client says.")
-        if needs_if_match(plan, method):
-            errors.setdefault(428, "If-Match is missing.")
-        if any(one.declared.rules for one in _within(plan)):
-            errors.setdefault(403, "The policy does not allow it.")
-        errors.setdefault(400, "The request is wrong; every field that is wrong is named.")
-        errors.setdefault(406, "No media type or microversion that the client takes.")
-        if may_be_missing:
-            errors.setdefault(404, "There is no such resource, or not in the version asked for.")
-        if takes_body(plan):
-            errors.setdefault(413, "The body is too long.")
-            errors.setdefault(415, "The body is of another media type.")
-        for code, meaning in errors.items():
+        if is_conditional(plan) and method in _READERS:
+            found.get("200", {}).get("headers", {}).update(_headers("ETag"))
+        own = dict(_own(plan, method, may_be_missing))
+        for code, meaning in {**own, **self.answers, **_answers(plan)}.items():
             found.setdefault(str(code), self._error(code, meaning))
         return dict(sorted(found.items()))
 
@@ -182,7 +168,9 @@ class Responses:
         names += ["Retry-After"] if status in _MAY_SAY_WHEN else []
         names += ["ETag"] if status == 304 else []
         response: dict[str, Any] = {"description": meaning, "headers": _headers(*names)}
-        if status >= 400:
+        if status == 414:  # said by the server, before the API is asked
+            response = {"description": meaning, "content": {"text/plain": {}}}
+        elif status >= 400:
             response["content"] = {
                 JSON: {"schema": {"$ref": "#/components/schemas/Errors"}},
                 PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}},
@@ -206,6 +194,29 @@ def takes_body(plan: Plan) -> bool:
     if plan.subs is not None or plan.body is not None:
         return True
     return "body" in inspect.signature(plan.method).parameters
+
+
+def _own(plan: Plan, method: str, may_be_missing: bool) -> Iterator[tuple[int, str]]:
+    """Yields what the framework itself answers."""
+    conditional = is_conditional(plan)
+    if conditional and method in _READERS:
+        yield 304, "The client has it already."
+    yield 400, "The request is wrong; every field that is wrong is named."
+    if any(one.declared.rules for one in _within(plan)):
+        yield 403, "The policy does not allow it."
+    if may_be_missing:
+        yield 404, "There is no such resource, or not in the version asked for."
+    yield 406, "No media type or microversion that the client takes."
+    if conditional:
+        yield 412, "Not in the state that the client says."
+    if takes_body(plan):
+        yield 413, "The body is too long."
+    if any(one.query is not None or one.collection is not None for one in _within(plan)):
+        yield 414, "The URI is longer than the server takes."
+    if takes_body(plan):
+        yield 415, "The body is of another media type."
+    if needs_if_match(plan, method):
+        yield 428, "If-Match is missing."
 
 
 def _within(plan: Plan) -> Sequence[Plan]:

@@ -32,8 +32,9 @@ def _text(title: str) -> Schema:
     }
 
 
-def _object(properties: Schema, required: list[str]) -> Schema:
+def _object(title: str, properties: Schema, required: list[str]) -> Schema:
     return {
+        "title": title,
         "type": "object",
         "properties": properties,
         "required": required,
@@ -67,10 +68,10 @@ _BOOK: Schema = {
     },
 }
 
-NEW_BOOK = _object(_BOOK, ["title", "author"])
-BOOK_CHANGES = _object(_BOOK, [])
-LEND = _object({"to": _text("Who gets the book.")}, ["to"])
-NOTHING = _object({}, [])
+NEW_BOOK = _object("NewBook", _BOOK, ["title", "author"])
+BOOK_CHANGES = _object("BookChanges", _BOOK, [])
+LEND = _object("NewLoan", {"to": _text("Who gets the book.")}, ["to"])
+NOTHING = _object("Nothing", {}, [])
 
 _SHOWN_LOAN: Schema = {
     "id": _ID,
@@ -79,7 +80,7 @@ _SHOWN_LOAN: Schema = {
     "lent_at": _MOMENT,
     "returned_at": _OPTIONAL_MOMENT,
 }
-LOAN = _object(_SHOWN_LOAN, list(_SHOWN_LOAN))
+LOAN = _object("Loan", _SHOWN_LOAN, list(_SHOWN_LOAN))
 
 _SHOWN_BOOK: Schema = {
     "id": _ID,
@@ -92,14 +93,16 @@ _SHOWN_BOOK: Schema = {
     "created_at": _MOMENT,
     "updated_at": _MOMENT,
 }
-BOOK = _object(_SHOWN_BOOK, list(_SHOWN_BOOK))
+BOOK = _object("Book", _SHOWN_BOOK, list(_SHOWN_BOOK))
 BOOK_WITH_LOAN = _object(
-    {**_SHOWN_BOOK, "loan": {"anyOf": [LOAN, {"type": "null"}]}}, [*_SHOWN_BOOK, "loan"]
+    "BookWithLoan",
+    {**_SHOWN_BOOK, "loan": {"anyOf": [LOAN, {"type": "null"}]}},
+    [*_SHOWN_BOOK, "loan"],
 )
 
-NEW_AUTHOR = _object({"name": _text("The name.")}, ["name"])
+NEW_AUTHOR = _object("NewAuthor", {"name": _text("The name.")}, ["name"])
 _SHOWN_AUTHOR: Schema = {"id": _ID, "name": _SHOWN_TEXT, "created_at": _MOMENT}
-AUTHOR = _object(_SHOWN_AUTHOR, list(_SHOWN_AUTHOR))
+AUTHOR = _object("Author", _SHOWN_AUTHOR, list(_SHOWN_AUTHOR))
 
 _ORDER = ("eq", "neq", "gt", "gte", "lt", "lte", "in", "nin")
 

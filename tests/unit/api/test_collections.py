@@ -229,6 +229,7 @@ def test_fields_and_count_are_given_when_asked(client: Client) -> None:
         ("sort=name:up", "?sort: a direction has to be asc or desc"),
         ("sort=name,name:desc", "?sort: has to name at most 5 keys, and each once"),
         ("sort=", "?sort: has to name keys of name, size"),
+        ("fields=id,name,id", "?fields: has to name each field once"),
         ("fields=id,secret", "?fields: 'secret' is not known; there are id, name, size"),
         ("size=x", f"?size: has to be {WHOLE}"),
         ("size=9999999999", "?size: has to be a whole number from -2147483648 to 2147483647"),
