@@ -31,6 +31,9 @@ from tests.support.server import ROOT, run
 
 ELSEWHERE = {
     "from webob import exc": "unit/api/test_readme_example.py::test_the_api_of_the_readme_does",
+    "import contextlib\n\nimport sqlalchemy": (
+        "unit/api/test_readme_example.py::test_the_orders_of_the_readme_do"
+    ),
     "from stock import app_factory": "unit/api/test_readme_example.py::test_the_api_of_the_readme_does",
     "pip install -e '.[test]'": "live/test_new_project.py::test_it_serves_at_once",
     "import sys": "live/test_readme_service.py::test_the_service_of_the_readme_does",

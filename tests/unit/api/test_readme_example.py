@@ -2,16 +2,64 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import types
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.readme import block_after
+from tests.support.server import ROOT
+from wsgisrv.api.testing import Client
+
+
+def block_words(pattern: str) -> str:
+    """Returns what the README says where the pattern has a group."""
+    found = re.search(pattern, (ROOT / "README.rst").read_text())
+    assert found is not None
+    return found[1]
+
+
+def module_of(monkeypatch: pytest.MonkeyPatch, name: str, words: str) -> Any:
+    """Returns a module of a block of the README, as whoever copies it would have it."""
+    module = types.ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    exec(block_after(words), vars(module))  # noqa: S102
+    return module
 
 
 def test_the_api_of_the_readme_does_what_the_readme_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    stock = types.ModuleType("stock")
-    exec(block_after("This is ``stock.py``, a whole one"), vars(stock))  # noqa: S102
-    monkeypatch.setitem(sys.modules, "stock", stock)
+    module_of(monkeypatch, "stock", "This is ``stock.py``, a whole one")
     exec(block_after("asks it without a socket"), {})  # noqa: S102
+
+
+def test_the_orders_of_the_readme_do_what_the_readme_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("oslo_policy")
+    module_of(monkeypatch, "stock", "This is ``stock.py``, a whole one")
+    orders = module_of(monkeypatch, "orders", "This is ``orders.py``, with")
+    app = orders.app_factory({}, database=f"sqlite:///{tmp_path / 'orders.sqlite'}")
+    anybody = Client(app, service_type="stock")
+    client = anybody.as_user("u1", "p1")
+    anybody.get("/things/1/orders", status=401)
+    for amount in range(1, 31):
+        answer = client.post_json("/things/1/orders", {"amount": amount}, status=201)
+        assert answer.headers["Location"] == f"/things/1/orders/{amount}"
+    client.post_json("/things/1/orders", {"amount": 101}, status=403)
+    refusal = client.post_json("/things/1/orders", {"amount": 0}, status=400)
+    assert client.errors(refusal) == ["/amount: has to be at least 1"]
+    question = block_words(r"``\?(limit=10&[^`]*)`` is one page of it")
+    page = client.get(f"/things/1/orders?{question}").json
+    assert [order["amount"] for order in page["orders"]] == [6]
+    assert page["count"] == 25
+    assert {link["rel"] for link in page["links"]} == {"prev", "first"}
+    shown = client.get("/things/1/orders/7")
+    client.get("/things/1/orders/7", headers={"If-None-Match": shown.headers["ETag"]}, status=304)
+    client.get("/things/1/orders/31", status=404)
+    client.as_user("u2", "p2").get("/things/1/orders/7", status=403)
+    client.as_user("u2", "p2", ["admin"]).get("/things/1/orders/7", status=200)
+    assert client.as_user("u2", "p2").get("/things/1/orders").json["orders"] == []
+    client.get("/things/1", headers={"If-Match": '"x"'}, status=412)
