@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from wsgisrv.api.body import MOST_DEPTH
 from wsgisrv.api.explained import NO_FORM
 from wsgisrv.api.places import Places
-from wsgisrv.api.subschemas import in_place, inner, rebuilt
+from wsgisrv.api.pointers import actual_path
+from wsgisrv.api.subschemas import every, in_place, rebuilt
 
 if TYPE_CHECKING:
     from jsonschema_rs import Draft202012Validator, ValidationError
@@ -53,12 +54,12 @@ class Breaches:
     ) -> None:
         self.validator = compile_(schema)
         self._all = Places(schema)
-        every = list(_every(schema))
-        heaviest = max(sum(map(_weight, in_place(one, schema))) for one in every)
+        parts = list(every(schema))
+        heaviest = max(sum(map(_weight, in_place(one, schema))) for one in parts)
         self._most_nodes = max(1, min(_MOST_ERRORS // max(heaviest, 1), _MOST_NODES))
         self._most_levels = MOST_DEPTH
         self._first: tuple[Draft202012Validator, Places] | None = self.validator, self._all
-        if any(keyword in one for one in every for keyword in _FORMS):
+        if any(keyword in one for one in parts for keyword in (*_FORMS, "propertyNames")):
             self._most_nodes = min(self._most_nodes, _MOST_NODES_WITH_FORMS)
             self._most_levels = _MOST_LEVELS_WITH_FORMS
             self._first = _asking_yes_or_no(schema, compile_)
@@ -124,17 +125,14 @@ def _is_of_whole(error: ValidationError, part: Any, value: Any) -> bool:
     """Whether an error of the beginning is one of the whole value as well."""
     if not _CONDITIONAL.isdisjoint(map(str, error.evaluation_path[:-1])):
         return False
-    for step in error.instance_path:
-        part, value = part[step], value[step]
+    for step in actual_path(error, part):
+        try:
+            part, value = part[step], value[step]
+        except (KeyError, TypeError):  # a path that cannot be told
+            return False
     if error.kind.name == "required":
         return error.kind.property not in value  # type: ignore[attr-defined]
     return error.kind.name in _CUT_OR_NOT or bool(part == value)
-
-
-def _every(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield schema
-    for part in inner(schema):
-        yield from _every(part)
 
 
 def _weight(schema: Mapping[str, Any]) -> int:

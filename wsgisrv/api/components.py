@@ -35,7 +35,12 @@ class Components:
         Args:
             name: that it gets when it needs one and its title is none.
         """
-        if not isinstance(schema, Mapping) or not any(_own_references(schema)):
+        if not isinstance(schema, Mapping):
+            return schema
+        outer = {key: value for key, value in schema.items() if key != "$id"}
+        outer = rebuilt(outer, self._placed_resource)
+        schema = {**outer, **({"$id": schema["$id"]} if "$id" in schema else {})}
+        if not any(_own_references(schema)):
             return rebuilt(schema, self._placed_part)
         known = (found for found, other in self._referring.items() if other == schema)
         wanted = _title(schema) or re.sub(r"[^A-Za-z0-9._-]+", "_", name)
@@ -56,6 +61,11 @@ class Components:
             key = unquote(step).replace("~1", "/").replace("~0", "~")
             found = found[int(key) if isinstance(found, list) else key]
         return found
+
+    def _placed_resource(self, part: dict[str, Any]) -> Any:
+        """Returns what stands for a part that has an ``$id``, and so references of its own."""
+        identity = part.get("$id")
+        return self.placed(part, identity) if isinstance(identity, str) else part
 
     def _placed_part(self, part: dict[str, Any]) -> Any:
         part.pop("x-says", None)

@@ -10,7 +10,6 @@ import dataclasses
 import inspect
 import re
 import string
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,7 +24,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _DECLARED = "wsgisrv_declared"
 _PLACE = "wsgisrv_place"
 _PACKAGE = f"{__package__}."
-_VERSIONED = "_wsgisrv_versioned"  # of a class: the names and notes of its methods with versions
+_NOTED = "_wsgisrv_noted"  # of a class: the names and notes of its methods that have some
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")  # RFC 6838, 4.2
 
 
@@ -88,19 +87,24 @@ def declared_of(function: Callable[..., Any]) -> Declared:
     return found if isinstance(found, Declared) else Declared()
 
 
-def refuse_hidden(kind: type) -> None:
-    """Refuses a method with versions that a later method of its name, in the same class, has replaced.
+def refuse_lost(kind: type) -> None:
+    """Refuses a class of which declarations are lost, a policy among them perhaps.
+
+    That is so when a later method of the same name has taken the place of one, or a decorator above them
+    returns another function and does not say so by functools.wraps.
 
     Raises:
         ConfigError: when there is one.
     """
-    for name, notes in vars(kind).get(_VERSIONED, ()):
-        found = latest = vars(kind).get(name)
+    for name, notes, place in vars(kind).get(_NOTED, ()):
+        latest = _plain(vars(kind).get(name))
+        found = latest
         while callable(found) and declared_of(found) is not notes:
             found = declared_of(found).earlier
         if callable(latest) and found is None:
             raise ConfigError(
-                f"{place_of(latest)}: {kind.__name__}.{name}: hides that of {notes.span.place}, {notes.span}"
+                f"{place_of(latest)}: {kind.__name__}.{name}: what {place} declares of it is lost: it is"
+                " hidden by this one, or behind a decorator without functools.wraps"
             )
 
 
@@ -184,15 +188,13 @@ def version(first: str, last: str = "", *, of: str = "") -> Callable[[_Function]
             each with versions of its own, are implementations of one action as well.
     """
     span = Span(first, last, caller())
-    namespace = sys._getframe(1).f_locals  # noqa: SLF001 - the class body that is being read
 
     def declare(function: _Function) -> _Function:
         notes = _noted(function)
         notes.span, notes.implements = span, of
-        if "__qualname__" in namespace:
-            namespace.setdefault(_VERSIONED, []).append((function.__name__, notes))
-        earlier = namespace.get(function.__name__)
-        if callable(earlier) and earlier is not function:
+        plain = _plain(function)
+        earlier = _class_body(plain).get(plain.__name__)
+        if callable(_plain(earlier)) and _plain(earlier) is not plain:
             notes.earlier = earlier
         return function
 
@@ -350,7 +352,8 @@ def _decorator(declare: Callable[[_Function], _Function]) -> Callable[[_Function
 
 def uncalled(member: object) -> str:
     """Returns the place of a decorator that was written without its call, ``@api.policy``; else ""."""
-    return str(getattr(member, _PLACE, ""))
+    place = getattr(member, _PLACE, "")
+    return place if isinstance(place, str) else ""
 
 
 def _once(known: object, name: str, place: str) -> None:
@@ -360,12 +363,31 @@ def _once(known: object, name: str, place: str) -> None:
 
 def _noted(function: Callable[..., Any]) -> Declared:
     """Returns the notes that are the function's own, and not another's that it wraps."""
-    found = function.__dict__.get(_DECLARED)
+    function = _plain(function)
+    found = vars(function).get(_DECLARED)
     if isinstance(found, Declared):
         return found
     notes = Declared()
     setattr(function, _DECLARED, notes)
+    name = getattr(function, "__name__", "")
+    _class_body(function).setdefault(_NOTED, []).append((name, notes, place_of(function)))
     return notes
+
+
+def _plain(function: Any) -> Any:
+    """Returns the function of a static or class method."""
+    return function.__func__ if isinstance(function, staticmethod | classmethod) else function
+
+
+def _class_body(function: Any) -> dict[str, Any]:
+    """Returns the names of the class whose body is being read; of none, a dict that nobody looks at."""
+    owner, _, _ = getattr(function, "__qualname__", "").rpartition(".")
+    frame = inspect.currentframe()
+    while frame is not None and owner:
+        if frame.f_locals.get("__qualname__") == owner:
+            return frame.f_locals
+        frame = frame.f_back
+    return {}
 
 
 def caller() -> str:

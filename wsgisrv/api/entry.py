@@ -31,6 +31,7 @@ class Entry:
     route: of routes.Mapper.
     rank: place in the order in which routes are tried.
     controllers: by the names that the mapper knows.
+    named: those of them that a path may name.
     place: ``file:line`` of the declaration.
     resolver: finds the actions of a controller.
 
@@ -52,6 +53,7 @@ class Entry:
         route: Any,
         rank: int,
         controllers: Mapping[str, object],
+        named: Mapping[str, object],
         place: str,
         resolver: Resolver,
     ) -> None:
@@ -83,7 +85,7 @@ class Entry:
         self.action: Action | None = None
         self._actions: Mapping[str, Action] = {}
         self._controllers: Mapping[str, Mapping[str, Action]] = {}
-        self._resolve(controllers)
+        self._resolve(controllers, named)
         self._decided = None if self._constants or self._no_format else self.action
         self.is_versioned = any(None in action.at for action in self.actions)
         self._variables = self.shape.variables or ()
@@ -192,13 +194,13 @@ class Entry:
                 arguments[name] = self.route.defaults[name]
         return self.take(arguments)
 
-    def _resolve(self, controllers: Mapping[str, object]) -> None:
+    def _resolve(self, controllers: Mapping[str, object], named: Mapping[str, object]) -> None:
         """Finds the action, or those among which the path chooses."""
         arguments = {*self.variables, *self._constants} - set(_NOT_ARGUMENTS)
         if "controller" in self.variables:
             self._controllers = {
                 name: self._callable_with(arguments, self._resolver.actions_of(controller))
-                for name, controller in controllers.items()
+                for name, controller in named.items()
             }
             return
         name = self.route.defaults.get("controller")

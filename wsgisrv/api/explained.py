@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from wsgisrv.api.places import Places
-from wsgisrv.api.pointers import below, pointer_of, shortened
+from wsgisrv.api.pointers import actual_path, below, pointer_of, shortened
 
 _KINDS = {
     "string": "a string",
@@ -43,31 +43,35 @@ class Problem(NamedTuple):
     is_of_type: bool = False
 
 
-def explain(error: Any, places: Places, within: str) -> Iterator[Problem]:
+def explain(error: Any, places: Places, within: str, value: Any) -> Iterator[Problem]:
     """Yields a problem for each field that one error of jsonschema-rs is about.
 
     Args:
         error: a jsonschema_rs.ValidationError.
         places: of the schema that was validated against.
         within: JSON pointer of the value; "?" for a query.
+        value: that was validated.
     """
     around, keyword = places.of(error)
     said = around.get("x-says", {}).get(keyword)
-    pointer = pointer_of(error.instance_path, within)
+    pointer = pointer_of(actual_path(error, value), within)
     kind = error.kind
     if kind.name == "required":
         yield Problem(below(pointer, kind.property), said or "is required")
     elif kind.name in ("additionalProperties", "unevaluatedProperties"):
         known = ", ".join(around.get("properties", ())) or "none"
+        # What else has been evaluated, in allOf for instance, is not said around it.
+        is_all = kind.name == "additionalProperties" and "patternProperties" not in around
+        there = f"; there are {known}" if is_all else ""
         for name in itertools.islice(kind.unexpected, _MOST_NAMES):
-            text = said or shortened(f"is not known; there are {known}")
+            text = said or shortened(f"is not known{there}")
             yield Problem(below(pointer, name), text)
     elif said:
         yield Problem(pointer, said)
     elif kind.name in ("anyOf", "oneOf"):
-        yield from _form_problems(error, places, within)
+        yield from _form_problems(error, places, within, value)
     elif kind.name == "propertyNames":
-        for inner in explain(kind.error, places, ""):
+        for inner in explain(kind.error, places, "", kind.error.instance):
             place = below(pointer, kind.error.instance)
             yield Problem(place, shortened(f"as a name {inner.text}"))
             return
@@ -85,9 +89,9 @@ def in_words(kinds: str | Sequence[str]) -> str:
 # The forms of anyOf and oneOf
 
 
-def _form_problems(error: Any, places: Places, within: str) -> Iterator[Problem]:
+def _form_problems(error: Any, places: Places, within: str, value: Any) -> Iterator[Problem]:
     """Yields what is wrong by the one form that is meant, or else what all forms together want."""
-    pointer = pointer_of(error.instance_path, within)
+    pointer = pointer_of(actual_path(error, value), within)
     forms: list[list[Any]] = error.kind.context
     if not all(forms):
         yield Problem(pointer, _SEVERAL_FORMS)
@@ -100,25 +104,28 @@ def _form_problems(error: Any, places: Places, within: str) -> Iterator[Problem]
         yield Problem(pointer, f"has to be {in_words(_null_last(kinds))}", is_of_type=True)
     elif len(meant) == 1:
         for inner in meant[0]:
-            yield from explain(inner, places, within)
+            yield from explain(inner, places, within, value)
     else:
-        yield from _common_problems(meant, here, places, within) or [Problem(pointer, NO_FORM)]
+        yield from _common_problems(meant, here, places, within, value) or [
+            Problem(pointer, NO_FORM)
+        ]
 
 
 def _common_problems(
-    forms: list[list[Any]], here: int, places: Places, within: str
+    forms: list[list[Any]], here: int, places: Places, within: str, value: Any
 ) -> list[Problem]:
     """Returns what the forms have in common: the choice that one field is, one of some fields, a problem."""
     choices = [choice for form in forms for choice in _choices(form, here)[:1]]
     if len(choices) == len(forms) and len({str(one.instance_path) for one in choices}) == 1:
-        values = [value for one in choices for value in _values(one.kind)]
-        return [Problem(pointer_of(choices[0].instance_path, within), _one_of(values))]
+        values = [choice for one in choices for choice in _values(one.kind)]
+        return [Problem(pointer_of(actual_path(choices[0], value), within), _one_of(values))]
     lacking = [form[0] for form in forms if len(form) == 1 and form[0].kind.name == "required"]
     if len(lacking) == len(forms) and all(len(one.instance_path) == here for one in lacking):
         names = " or ".join(dict.fromkeys(one.kind.property for one in lacking))
-        return [Problem(pointer_of(lacking[0].instance_path, within), f"has to have {names}")]
+        return [Problem(pointer_of(actual_path(lacking[0], value), within), f"has to have {names}")]
     problems = [
-        {one: None for inner in form for one in explain(inner, places, within)} for form in forms
+        {one: None for inner in form for one in explain(inner, places, within, value)}
+        for form in forms
     ]
     return [one for one in problems[0] if all(one in others for others in problems)]
 

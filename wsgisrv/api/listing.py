@@ -53,14 +53,24 @@ def page_parameters(collection: Collection) -> Iterator[dict[str, Any]]:
         yield {**parameter, "style": "form", "explode": True}
 
 
-def page_schema(collection: Collection) -> dict[str, Any]:
-    """Returns the schema of a page."""
-    item: Mapping[str, Any] = collection.item if collection.item is not None else {"type": "object"}
-    if collection.fields:
-        item = {key: part for key, part in item.items() if key != "required"}
-    # Where the item's own references look for them.
-    definitions = {name: item[name] for name in ("$defs", "definitions") if name in item}
-    item = {key: part for key, part in item.items() if key not in definitions}
+def item_schema(collection: Collection) -> Mapping[str, Any]:
+    """Returns the schema of an item as a schema of its own, whose references lead to places within it."""
+    item = collection.item if collection.item is not None else {"type": "object"}
+    return item if "$id" in item else {"$id": "urn:wsgisrv:item", **item}
+
+
+def some_fields_schema(collection: Collection) -> Mapping[str, Any]:
+    """Returns the schema of an item of which a client may have asked for some fields alone."""
+    item = collection.item if collection.item is not None else {"type": "object"}
+    return {key: part for key, part in item.items() if key != "required" or not collection.fields}
+
+
+def page_schema(collection: Collection, item: Any) -> dict[str, Any]:
+    """Returns the schema of a page.
+
+    Args:
+        item: the schema of an item, or a reference to it.
+    """
     link = {
         "type": "object",
         "required": ["rel", "href"],
@@ -77,7 +87,6 @@ def page_schema(collection: Collection) -> dict[str, Any]:
         "required": [collection.key],
         "properties": properties,
         "additionalProperties": False,
-        **definitions,
     }
 
 

@@ -23,7 +23,7 @@ from routes.mapper import COLLECTION_ACTIONS, MEMBER_ACTIONS, strip_slashes
 from wsgisrv.api import route_checks
 from wsgisrv.api.controller import takes
 from wsgisrv.api.declared import declared_of
-from wsgisrv.api.resolve import action_name, methods_of
+from wsgisrv.api.resolve import methods_of
 from wsgisrv.api.shape import MEMBER_REQUIREMENT
 from wsgisrv.errors import ConfigError
 
@@ -68,6 +68,7 @@ class Mapper(routes.Mapper):  # type: ignore[misc]
         self._count: collections.Counter[str] = collections.Counter()
         for name, controller in controllers.items():
             self._add(name, controller)
+        self.named = dict(self.controllers)  # which a path may name; no other object
 
     def connect(self, *args: Any, **more: Any) -> Any:
         """As routes.Mapper.connect; returns the route, if there is one.
@@ -149,9 +150,10 @@ class Mapper(routes.Mapper):  # type: ignore[misc]
             )
         finally:
             self._declaring = None
-        names = {name for route in self.matchlist[first:] for name in names_in(route)}
-        if not names and len(self.matchlist) == first:
+        if len(self.matchlist) == first:
             raise ConfigError(f"{place}: {path}: {_none_of_the_actions(controller)}")
+        names = {name for route in self.matchlist[first:] for name in names_in(route)}
+        names |= {argument, "format"}  # which may be of what is below alone, or of no action
         if complaint := route_checks.unknown_requirements(requirements, names):
             raise ConfigError(f"{place}: {path}: {complaint}")
         return declaring
@@ -168,10 +170,10 @@ class Mapper(routes.Mapper):  # type: ignore[misc]
         takes_format = self._takes_format.get(controller)
         if takes_format is None:
             takes_format = self._takes_format[controller] = {}
-            for method in methods_of(self.controllers[controller]):
+            for name, method in methods_of(self.controllers[controller]):
                 if not declared_of(method).sub_action:
-                    known = takes_format.get(action_name(method), True)
-                    takes_format[action_name(method)] = known and takes(method, "format")
+                    known = takes_format.get(name, True)
+                    takes_format[name] = known and takes(method, "format")
         if action not in takes_format:
             return action not in RESOURCE_ACTIONS
         return takes_format[action] or not path.endswith(".:(format)")
@@ -200,7 +202,7 @@ class Mapper(routes.Mapper):  # type: ignore[misc]
                     raise ConfigError(f"{caller()}: {collection_name}: {says}")
         name = self.name_of(controller or resource_name or collection_name)
         if name in self.controllers:
-            has = {action_name(method) for method in methods_of(self.controllers[name])}
+            has = {action for action, _ in methods_of(self.controllers[name])}
             if not more.keys() & kinds.keys() and has.isdisjoint(known):
                 raise ConfigError(f"{caller()}: {collection_name}: {_none_of_the_actions(name)}")
             for kind, actions in kinds.items():

@@ -4,7 +4,8 @@ Rules: pure. A place that is not found has nothing around it; the error itself s
 
 Facts about jsonschema-rs 0.61: an error's ``schema_path`` begins at the root, or at the innermost ``$id`` on
 the way to it; then ``absolute_keyword_location`` has that URI before its ``#``. What ``$ref`` and
-``$dynamicRef`` lead to has the path of where it stands. Names that are "" are left out of all its paths.
+``$dynamicRef`` lead to has the path of where it stands. Names that are "" are left out of all its paths,
+and names of digits are numbers there.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Places:
         *way, keyword = error.schema_path or [""]
         for step in way:
             try:
-                found = found[step]
+                found = found[str(step) if isinstance(found, Mapping) else step]
             except (KeyError, IndexError, TypeError):
                 return {}, str(keyword)
         return (found if isinstance(found, Mapping) else {}), str(keyword)

@@ -7,14 +7,17 @@ where the schema takes no number, no boolean and no list. Nothing is read as nul
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
+import operator
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wsgisrv.api.subschemas import in_place
 
-_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,18})")
-_NUMBER = re.compile(r"-?[0-9]{1,19}(\.[0-9]{1,19})?([eE][+-]?[0-9]{1,2})?")
+_INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,307})")  # as in a body: what a double may have
+_NUMBER = re.compile(r"-?[0-9]{1,308}(\.[0-9]{1,308})?([eE][+-]?[0-9]{1,3})?")
 _BOOLEANS = {"true": True, "false": False}
 _KINDS = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
@@ -59,7 +62,8 @@ class QueryReader:
                 self._named[name] = self._named.get(name, _Reading()) | _reading(part, schema)
             for pattern, part in _compiled(one.get("patternProperties", {})):
                 self._patterns.append((pattern, _reading(part, schema)))
-            self._others |= _reading(one.get("additionalProperties"), schema)
+            for keyword in ("additionalProperties", "unevaluatedProperties"):
+                self._others |= _reading(one.get(keyword), schema)
 
     def __contains__(self, name: object) -> bool:
         """Whether a parameter is a list."""
@@ -72,8 +76,8 @@ class QueryReader:
     def _reading_of(self, name: str) -> _Reading:
         found = self._named.get(name)
         if found is None:
-            matching = (reading for pattern, reading in self._patterns if pattern.search(name))
-            found = next(matching, self._others)
+            matching = [reading for pattern, reading in self._patterns if pattern.search(name)]
+            found = functools.reduce(operator.or_, matching) if matching else self._others
         return found
 
 
@@ -83,7 +87,8 @@ def _reading(schema: Any, root: Mapping[str, Any]) -> _Reading:
         kinds = set(_kinds(one))
         items = None
         if "array" in kinds or "items" in one:
-            items = _reading(one.get("items"), root).kinds
+            parts = [one.get("items"), one.get("contains"), *one.get("prefixItems", ())]
+            items = frozenset(kind for part in parts for kind in _reading(part, root).kinds)
         found |= _Reading(frozenset(kinds - {"array", "object", "null"}), items)
     return found
 
@@ -108,6 +113,6 @@ def _value(text: str, kinds: frozenset[str]) -> Any:
         return _BOOLEANS[text.lower()]
     if "integer" in kinds and _INTEGER.fullmatch(text):
         return int(text)
-    if "number" in kinds and _NUMBER.fullmatch(text):
+    if "number" in kinds and _NUMBER.fullmatch(text) and math.isfinite(float(text)):
         return float(text)
     return text

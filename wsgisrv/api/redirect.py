@@ -17,6 +17,9 @@ from wsgisrv.api.request import Request
 from wsgisrv.api.route_checks import wrong_path
 from wsgisrv.errors import ConfigError
 
+MOVING = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+"""The methods that are redirected, unless others are named."""
+
 _STATUSES = (301, 302, 303, 307, 308)
 
 

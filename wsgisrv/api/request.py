@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
+from urllib.parse import parse_qsl
 
 import webob
 from webob import exc
@@ -18,7 +19,7 @@ from webob.acceptparse import create_accept_language_header
 from wsgisrv.api import conditions, policy
 from wsgisrv.api.body import MOST_BODY_BYTES, read_body
 from wsgisrv.api.policy import Enforcer
-from wsgisrv.api.serializers import JSON, JSON_TYPE, MediaType, choose, read_value
+from wsgisrv.api.serializers import JSON, JSON_TYPE, MediaType, choose, encode, read_value
 from wsgisrv.current import CONTEXT, REQUEST_ID, new_request_id
 
 MORE_HEADERS = "wsgisrv.response_headers"
@@ -121,6 +122,8 @@ class Request(webob.Request):  # type: ignore[misc]
         """
         if _BODY not in self.environ:
             media_type = self._media_type()
+            if self.is_body_seekable and hasattr(self.body_file_raw, "seek"):
+                self.body_file_raw.seek(0)  # somebody may have read it, as webob's copy() does
             body = read_body(self.environ, self.most_body_bytes)
             # ``body`` and ``body_file`` give it again: a signature may be of its octets.
             self.environ["wsgi.input"] = io.BytesIO(body)
@@ -131,8 +134,14 @@ class Request(webob.Request):  # type: ignore[misc]
 
     @property
     def json_body(self) -> Any:
-        """As ``body_value``, and so is ``json``."""
+        """As ``body_value``, and so is ``json``; what is set is the body from then on."""
         return self.body_value
+
+    @json_body.setter
+    def json_body(self, value: Any) -> None:
+        self.environ.pop(_BODY, None)
+        self.content_type = JSON
+        self.body = encode(value).encode()
 
     json = json_body
 
@@ -155,7 +164,15 @@ class Request(webob.Request):  # type: ignore[misc]
         Raises:
             webob.exc.HTTPBadRequest: when it is not UTF-8.
         """
-        return list(self.GET.items()) if self.environ.get("QUERY_STRING") else []
+        query = self.environ.get("QUERY_STRING")
+        if not query:
+            return []
+        try:
+            # Only & separates: a cache in front that takes ; for text would be told another query.
+            text = query if query.isascii() else query.encode("latin-1").decode()
+            return parse_qsl(text, keep_blank_values=True, errors="strict")
+        except UnicodeDecodeError:
+            raise exc.HTTPBadRequest("the query is not UTF-8") from None
 
     @property
     def query(self) -> dict[str, str]:

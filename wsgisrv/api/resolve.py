@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -21,16 +21,15 @@ from webob import exc
 from wsgisrv.api import conditions
 from wsgisrv.api.controller import SUPPLIED, Action, Plan, Prepare
 from wsgisrv.api.declared import (
-    Declared,
     DeclaredSchema,
     Span,
     declared_of,
     place_of,
-    refuse_hidden,
+    refuse_lost,
     uncalled,
 )
 from wsgisrv.api.faults import BrokenResultError, InvalidFields
-from wsgisrv.api.listing import page_schema
+from wsgisrv.api.listing import item_schema, page_schema
 from wsgisrv.api.microversions import Microversions
 from wsgisrv.api.pagination import Collection
 from wsgisrv.api.policy import Enforcer, check_rule
@@ -66,18 +65,18 @@ class Resolver:
 
     def __init__(self, settings: ResolveSettings) -> None:
         self._settings = settings
-        self._known: dict[int, tuple[object, dict[str, Action]]] = {}
+        self._known: dict[int, tuple[object, Actions]] = {}
         self._checks: dict[tuple[int, str], tuple[object, Check]] = {}
 
-    def actions_of(self, controller: object) -> dict[str, Action]:
+    def actions_of(self, controller: object) -> Actions:
         """Returns the actions by name: the methods that the controller's class shows to the public.
 
         Raises:
-            ConfigError: when one is declared wrongly.
+            ConfigError: when its declarations are lost.
         """
         known = self._known.get(id(controller))
         if known is None:
-            known = self._known[id(controller)] = (controller, self._find(controller))
+            known = self._known[id(controller)] = (controller, Actions(controller, self._action))
         return known[1]
 
     def sub_actions_of(self, controller: object, place: str) -> Action:
@@ -88,24 +87,18 @@ class Resolver:
         """
         kind = type(controller).__name__
         named: dict[str, list[Callable[..., Any]]] = {}
-        for method in methods_of(controller):
+        for _, method in methods_of(controller):
             if declared_of(method).sub_action:
                 named.setdefault(declared_of(method).sub_action, []).append(method)
         if not named:
             raise ConfigError(f"{place}: {kind} has no sub_action")
-        actions = {name: self._action(kind, name, methods) for name, methods in named.items()}
+        actions = {name: self._action(controller, name, methods) for name, methods in named.items()}
         return Action(f"{kind}.action", choosers(f"{kind}.action", actions, self._count()), place)
 
-    def _find(self, controller: object) -> dict[str, Action]:
-        named: dict[str, list[Callable[..., Any]]] = {}
-        for method in methods_of(controller):
-            declared = declared_of(method)
-            if not declared.sub_action:
-                named.setdefault(action_name(method), []).append(method)
+    def _action(
+        self, controller: object, name: str, methods: Sequence[Callable[..., Any]]
+    ) -> Action:
         kind = type(controller).__name__
-        return {name: self._action(kind, name, methods) for name, methods in named.items()}
-
-    def _action(self, kind: str, name: str, methods: Sequence[Callable[..., Any]]) -> Action:
         at: list[Plan | None] = [None] * self._count()
         owners: dict[int, Callable[..., Any]] = {}
         for method in methods:
@@ -119,18 +112,19 @@ class Resolver:
                 owners[index] = method
         for method in methods:
             mine = [index for index, owner in owners.items() if owner is method]
-            for index, plan in zip(mine, self._plans(kind, name, method, mine), strict=True):
+            for index, plan in zip(mine, self._plans(controller, name, method, mine), strict=True):
                 at[index] = plan
         return Action(f"{kind}.{name}", at, place_of(methods[-1]))
 
     def _plans(
-        self, kind: str, name: str, method: Callable[..., Any], indexes: Sequence[int]
+        self, controller: object, name: str, method: Callable[..., Any], indexes: Sequence[int]
     ) -> list[Plan]:
         """Returns a plan for each index; indexes for which all is the same have the same."""
+        name = f"{type(controller).__name__}.{name}"
         declared = declared_of(method)
         for span in declared.spans:
             if not set(indexes).intersection(self._spanned(span)):
-                raise ConfigError(f"{span.place}: {kind}.{name} is in none of the versions {span}")
+                raise ConfigError(f"{span.place}: {name} is in none of the versions {span}")
         schemas = [
             self._by_index(found, f"{what} schemas")
             for what, found in (
@@ -152,12 +146,13 @@ class Resolver:
                 result = self._check_of_page(collection)
             key = tuple(map(id, (body, query, result, collection)))
             if key not in plans:
-                plans[key] = self._plan(f"{kind}.{name}", method, body, query, result, collection)
+                plans[key] = self._plan(controller, name, method, body, query, result, collection)
             found.append(plans[key])
         return found
 
     def _plan(
         self,
+        controller: object,
         name: str,
         method: Callable[..., Any],
         body: Check | None,
@@ -169,12 +164,14 @@ class Resolver:
         place = place_of(method)
         if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
             raise ConfigError(f"{place}: {name}: an action is a plain function, not an async one")
+        if declared.is_conditional and inspect.isgeneratorfunction(method):
+            raise ConfigError(f"{place}: {name}: a generator runs too late to check conditions")
         if declared.status in (204, 205) and (result is not None or declared.location):
             raise ConfigError(
                 f"{place}: {name}: responds with {declared.status}, which has no result and no location"
             )
         status = f"{declared.status or 200} {HTTPStatus(declared.status or 200).phrase}"
-        call = _without_body(_within_hooks(method, declared), name, declared.status)
+        call = _without_body(_within_hooks(controller, method), name, declared.status)
         return Plan(
             name=name,
             call=conditions.checking(call, name) if declared.is_conditional else call,
@@ -185,7 +182,7 @@ class Resolver:
             location=declared.location,
             offers=tuple(declared.media_types),
             is_stream=is_stream(method),
-            prepare=self._prepare(method, body, query, collection),
+            prepare=self._prepare(controller, method, body, query, collection),
             is_valid_result=None
             if self._settings.result_errors == "ignore" or result is None
             else result.fits,
@@ -197,7 +194,12 @@ class Resolver:
         )
 
     def _prepare(
-        self, method: Callable[..., Any], body: Check | None, query: Check | None, collection: Any
+        self,
+        controller: object,
+        method: Callable[..., Any],
+        body: Check | None,
+        query: Check | None,
+        collection: Any,
     ) -> Prepare | None:
         declared = declared_of(method)
         taken = set(inspect.signature(method).parameters) & set(SUPPLIED)
@@ -210,7 +212,7 @@ class Resolver:
             *([_offer_step(tuple(declared.media_types))] if declared.media_types else []),
             *(check_rule(self._settings.enforcer, rule, at) for rule, at in declared.rules),
             *([conditions.expecting(declared)] if declared.is_conditional else []),
-            *(hook.of(_owner(method)) for hook in declared.before),
+            *(hook.of(controller) for hook in declared.before),
         ]
         if collection is not None:
             steps.append(_page_step(collection, "page" in taken))
@@ -254,7 +256,8 @@ class Resolver:
     def _check_of_page(self, collection: Collection) -> Check:
         key = (id(collection), collection.place)
         if key not in self._checks:
-            check = Check(page_schema(collection), collection.place, self._settings.formats)
+            schema = page_schema(collection, item_schema(collection))
+            check = Check(schema, collection.place, self._settings.formats)
             self._checks[key] = (collection, check)
         return self._checks[key][1]
 
@@ -279,36 +282,66 @@ class Resolver:
         return f"in {versions.names[index]}" if versions else ""
 
 
-def methods_of(controller: object) -> list[Callable[..., Any]]:
-    """Returns the public methods, and those that ``version`` found under the same names before them."""
+def methods_of(controller: object) -> list[tuple[str, Callable[..., Any]]]:
+    """Returns the public methods and those that ``version`` found under their names before them, each with
+    the name of its action.
+
+    Raises:
+        ConfigError: when declarations are lost.
+    """
     kind = type(controller)
     for one in kind.__mro__:
-        refuse_hidden(one)
-    found: list[Callable[..., Any]] = []
+        refuse_lost(one)
+    found: list[tuple[str, Callable[..., Any]]] = []
     for name in dir(kind):
         if name.startswith("_") or not inspect.isroutine(getattr(kind, name)):
             continue
         method = getattr(controller, name)
         if place := uncalled(method):
             raise ConfigError(f"{place}: {kind.__name__}.{name}: a decorator without its (...)")
-        found.append(method)
+        found.append((declared_of(method).implements or name, method))
         while (earlier := declared_of(method).earlier) is not None:
             method = earlier.__get__(controller, kind)
-            found.append(method)
+            found.append((declared_of(method).implements or name, method))
     return found
 
 
-def action_name(method: Callable[..., Any]) -> str:
-    """Returns the name of the action that a method implements."""
-    return declared_of(method).implements or method.__name__
+class Actions(Mapping[str, Action]):
+    """The actions of a controller by name, each resolved when a route asks for it.
+
+    A public method that no route leads to is nobody's business: a helper, or for another API.
+
+    Args:
+        resolve: makes an action of the controller, a name and its implementations; raises ConfigError.
+    """
+
+    def __init__(
+        self,
+        controller: object,
+        resolve: Callable[[object, str, Sequence[Callable[..., Any]]], Action],
+    ) -> None:
+        self._controller = controller
+        self._resolve = resolve
+        self._made: dict[str, Action] = {}
+        self._methods: dict[str, list[Callable[..., Any]]] = {}
+        for name, method in methods_of(controller):
+            if not declared_of(method).sub_action:
+                self._methods.setdefault(name, []).append(method)
+
+    def __getitem__(self, name: str) -> Action:
+        if name not in self._made:
+            self._made[name] = self._resolve(self._controller, name, self._methods[name])
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._methods)
+
+    def __len__(self) -> int:
+        return len(self._methods)
 
 
-def _owner(method: Callable[..., Any]) -> object:
-    return getattr(method, "__self__", None)
-
-
-def _within_hooks(method: Callable[..., Any], declared: Declared) -> Callable[..., Any]:
-    hooks = [hook.of(_owner(method)) for hook in declared.around]
+def _within_hooks(controller: object, method: Callable[..., Any]) -> Callable[..., Any]:
+    hooks = [hook.of(controller) for hook in declared_of(method).around]
     if not hooks:
         return method
 

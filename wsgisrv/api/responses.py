@@ -17,7 +17,7 @@ import webob
 from wsgisrv.api import conditions
 from wsgisrv.api.components import Components
 from wsgisrv.api.controller import Plan
-from wsgisrv.api.listing import page_schema
+from wsgisrv.api.listing import page_schema, some_fields_schema
 from wsgisrv.api.microversions import HEADER
 from wsgisrv.api.results import File
 from wsgisrv.api.serializers import JSON, JSON_LINES, PROBLEM_JSON
@@ -149,7 +149,8 @@ class Responses:
         if plan.declared.responses and plan.result is not None:
             schema = self.components.placed(plan.result.schema, f"{plan.name}_result")
         elif plan.collection is not None:
-            schema = self.components.placed(page_schema(plan.collection), f"{plan.name}_page")
+            shown = self.components.placed(some_fields_schema(plan.collection), f"{plan.name}_item")
+            schema = page_schema(plan.collection, shown)
         content = {} if schema is None else {"schema": schema}
         if plan.offers:
             # The schema is of the document; what else an action produces is no document.

@@ -27,7 +27,7 @@ from wsgisrv.api import route_checks
 from wsgisrv.api.entry import SUB_ACTIONS, Entry, Match
 from wsgisrv.api.index import Index
 from wsgisrv.api.mapper import Mapper, caller, names_in
-from wsgisrv.api.redirect import Redirect
+from wsgisrv.api.redirect import MOVING, Redirect
 from wsgisrv.api.resolve import Resolver, ResolveSettings
 from wsgisrv.api.route_checks import KNOWN_METHODS
 from wsgisrv.api.twice import check_twins
@@ -112,7 +112,7 @@ class Router:
         code = more.pop("_redirect_code", "302 Found")
         controller = Redirect(caller(), path, destination, code)
         if "method" not in (more.get("conditions") or {}):
-            more.setdefault("methods", None)
+            more.setdefault("methods", MOVING)
         self.connect(path, controller=controller, action="redirect", **more)
         controller.check(names_in(self.mapper.matchlist[-1]))
 
@@ -158,6 +158,7 @@ class Router:
         requirements = {
             below if name == argument else name: pattern
             for name, pattern in made.requirements.items()
+            if name != "format"  # of paths that end there
         }
         return Resource(self, f"{made.path}/{{{below}}}", requirements)
 
@@ -201,7 +202,7 @@ class Router:
         settings = settings or ResolveSettings()
         resolver = Resolver(settings)
         made = [
-            Entry(route, number, mapper.controllers, place, resolver)
+            Entry(route, number, mapper.controllers, mapper.named, place, resolver)
             for number, (route, place) in enumerate(
                 zip(mapper.matchlist, mapper.places, strict=True)
             )

@@ -79,7 +79,9 @@ class Check:
         breaches.sort(key=lambda breach: breach[0].kind.name != "required")
         return _bounded(
             _merged(
-                problem for error, places in breaches for problem in explain(error, places, within)
+                problem
+                for error, places in breaches
+                for problem in explain(error, places, within, value)
             )
         )
 

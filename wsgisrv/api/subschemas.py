@@ -21,6 +21,7 @@ _ONE = frozenset(
 )  # fmt: skip
 _LIST = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _MAP = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
+_REFERENCES = frozenset({"$ref", "$dynamicRef"})
 _IN_PLACE = frozenset({"allOf", "anyOf", "dependentSchemas", "else", "oneOf", "then"})
 
 
@@ -59,7 +60,7 @@ def in_place(schema: Any, root: Mapping[str, Any]) -> Iterator[Mapping[str, Any]
     """Yields a schema and those that it applies to the same value, each once.
 
     Args:
-        root: in which a ``$ref`` that is a JSON pointer is looked up; others are not followed.
+        root: in which references are looked up.
     """
     waiting, seen = [schema], set()
     while waiting:
@@ -69,8 +70,7 @@ def in_place(schema: Any, root: Mapping[str, Any]) -> Iterator[Mapping[str, Any]
         seen.add(id(one))
         yield one
         waiting += [part for word in _IN_PLACE & one.keys() for part in _parts(word, one[word])]
-        if "$ref" in one:
-            waiting.append(_referred(root, one["$ref"]))
+        waiting += [_referred(root, one[word]) for word in _REFERENCES & one.keys()]
 
 
 def _parts(keyword: str, value: Any) -> Iterator[Any]:
@@ -82,13 +82,35 @@ def _parts(keyword: str, value: Any) -> Iterator[Any]:
         yield from value.values()
 
 
-def _referred(root: Any, reference: Any) -> Any:
-    start, *steps = unquote(str(reference)).split("/")
-    found = root if start == "#" else None
-    for step in steps:
+def every(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yields a schema and all that are within it; True and False are left out."""
+    yield schema
+    for part in inner(schema):
+        yield from every(part)
+
+
+def _referred(root: Mapping[str, Any], reference: Any) -> Any:
+    """Returns what a reference leads to within the root, or None."""
+    uri, _, fragment = unquote(str(reference)).partition("#")
+    start: Any = root
+    if uri:
+        named = (one for one in every(root) if _ends_alike(one.get("$id"), uri))
+        start = next(named, None)
+    if fragment and not fragment.startswith("/"):
+        anchors = ("$anchor", "$dynamicAnchor")
+        within = every(start) if isinstance(start, Mapping) else ()
+        return next((one for one in within if fragment in map(one.get, anchors)), None)
+    found = start
+    for step in fragment.split("/")[1:]:
         name = step.replace("~1", "/").replace("~0", "~")
         if isinstance(found, list | tuple) and name.isdecimal() and int(name) < len(found):
             found = found[int(name)]
         else:
             found = found.get(name) if isinstance(found, Mapping) else None
     return found
+
+
+def _ends_alike(identity: Any, uri: str) -> bool:
+    """Whether a schema's ``$id`` is a URI, or what it is relative to is left open."""
+    known = str(identity or "").removesuffix("#")
+    return bool(known) and (known == uri or known.endswith(f"/{uri}") or uri.endswith(f"/{known}"))

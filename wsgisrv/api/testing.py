@@ -105,7 +105,7 @@ class Client(webtest.TestApp):  # type: ignore[misc]
                 found = [*map(_told, document.get("errors", ()))] or [document["detail"]]
             else:
                 raise KeyError(response.content_type)
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise AssertionError(f"no error document: {response}") from error
         if ids != {response.headers.get("X-OpenStack-Request-ID")}:
             raise AssertionError(f"not the request's own id: {ids}")

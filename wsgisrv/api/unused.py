@@ -6,17 +6,20 @@ declared to serve, and would not.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from wsgisrv.api.declared import declared_of, place_of
 from wsgisrv.api.entry import Entry
-from wsgisrv.api.resolve import action_name, methods_of
+from wsgisrv.api.resolve import methods_of
 from wsgisrv.errors import ConfigError
+
+_LOG = logging.getLogger("wsgisrv.api")
 
 
 def check_used(controllers: Iterable[object], entries: Sequence[Entry]) -> None:
-    """Checks that routes lead to every sub-action, and to all that says of which action it is.
+    """Checks that routes lead to all that says of which action it is; of sub-actions there is a warning.
 
     Args:
         controllers: those of the routes.
@@ -32,15 +35,16 @@ def check_used(controllers: Iterable[object], entries: Sequence[Entry]) -> None:
     }
     for controller in controllers:
         methods = methods_of(controller)
-        names = [action_name(method) for method in methods]
-        for method in methods:
+        names = [name for name, _ in methods]
+        for name, method in methods:
             declared = declared_of(method)
-            where = f"{place_of(method)}: {type(controller).__name__}.{method.__name__}"
+            own_name = getattr(method, "__name__", name)
+            where = f"{place_of(method)}: {type(controller).__name__}.{own_name}"
             if _function_of(method) in served:
                 continue
-            if declared.sub_action:
-                raise ConfigError(
-                    f"{where}: no sub_actions() serves the sub-action {declared.sub_action!r}"
+            if declared.sub_action:  # which may be meant: another router serves it
+                _LOG.warning(
+                    "%s: no sub_actions() serves the sub-action %r", where, declared.sub_action
                 )
             if declared.implements and names.count(declared.implements) == 1:
                 raise ConfigError(

@@ -124,7 +124,7 @@ GOOD, BAD = {"id": 1, "name": "a"}, {"id": "1"}
 def test_a_page_is_held_against_the_schema_of_its_items(caplog: pytest.LogCaptureFixture) -> None:
     client = make(Things([GOOD, BAD]))
     assert client.get("/things").json == {"things": [GOOD, BAD]}
-    assert "the result of Things.index: /things/1/id: " in caplog.text
+    assert "the result of Things.index: /things/1/name: is required; /things/1/id: " in caplog.text
     make(Things([GOOD, BAD]), result_errors="fail").get("/things", status=500)
     make(Things([GOOD, BAD]), result_errors="ignore").get("/things", status=200)
     make(Things([GOOD]), result_errors="fail").get("/things", status=200)
@@ -154,3 +154,43 @@ def test_an_item_that_is_no_schema_fails_at_start_where_its_collection_is_made()
     with pytest.raises(ConfigError) as caught:
         make(Wrong())
     assert str(caught.value).startswith(f"{__file__}:{line.co_firstlineno + 1}: no JSON Schema")
+
+
+def test_an_item_may_refer_to_itself() -> None:
+    tree = {
+        "type": "object",
+        "required": ["id"],
+        "properties": {
+            "id": {"$ref": "#/$defs/number"},
+            "kids": {"type": "array", "items": {"$ref": "#"}},
+            "twin": {"$ref": "#/properties/id"},
+        },
+        "$defs": {"number": {"type": "integer"}},
+        "additionalProperties": False,
+    }
+    named = {"$id": "http://x.example/item", "$defs": tree["$defs"], "$ref": "#/$defs/number"}
+    trees = api.Collection("trees", item=tree, fields=("id", "kids"))
+    numbers = api.Collection(
+        "numbers", item={"allOf": [{"required": ["n"]}], "properties": {"n": named}}
+    )
+    item: dict[str, Any] = {"id": 1, "kids": [{"id": 2, "twin": 3}]}
+
+    class Trees:
+        @api.lists(trees)
+        def index(self, request: api.Request, page: api.Page) -> Any:
+            return page.document(request, [item])
+
+        @api.lists(numbers)
+        def numbered(self, request: api.Request, page: api.Page) -> Any:
+            return page.document(request, [{"n": item["id"]}])
+
+    router = api.Router()
+    for name in ("index", "numbered"):
+        router.connect(f"/{name}", controller=Trees(), action=name, methods=["GET"])
+    client = Client(api.API(router, result_errors="fail", described=api.Described("T")))
+    assert client.get("/index").json == {"trees": [item]}
+    assert client.get("/index?fields=kids").json == {"trees": [{"kids": item["kids"]}]}
+    client.get("/numbered")
+    validate(client.get("/openapi.json").json)
+    item["kids"][0]["twin"] = "3"
+    client.get("/index", status=500)

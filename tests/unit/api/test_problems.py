@@ -255,3 +255,24 @@ def test_a_reference_into_a_form_may_leave_a_large_value_unexplained() -> None:
     value = {"b": [1] * 5000 + ["x"]}
     assert not check.is_valid(value)
     assert check.problems(value) == {}
+
+
+def test_names_of_digits_and_empty_ones_are_named_as_they_are() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "": {"type": "object", "additionalProperties": {"type": "integer"}},
+            "5": {"minimum": 1, "maximum": 3, "x-says": {"maximum": "is more than there are"}},
+            "ids": {"type": "object", "additionalProperties": {"type": "integer"}},
+            "form": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        },
+    }
+    check = Check(schema, "here", {})
+    assert check.problems({"": {"a": "x"}}) == {"//a": "has to be a whole number"}
+    assert check.problems({"": "x"}) == {"/": "has to be an object"}
+    assert check.problems({"5": 7}) == {"/5": "is more than there are"}
+    assert check.problems({"ids": {"01": "x"}}) == {"/ids/01": "has to be a whole number"}
+    for size in (110, 3000):
+        ids = {str(number): 1 for number in range(size)}
+        assert check.problems({"ids": ids | {"7": "x"}}) == {"/ids/7": "has to be a whole number"}
+        assert list(check.problems({"": ids | {"007": "x"}})) in (["//007"], ["//7"])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from wsgisrv.api import API, Described, Microversions, Request, Router, sub_action, version
+from wsgisrv.api.testing import Client
 from wsgisrv.errors import ConfigError
 
 
@@ -202,9 +203,11 @@ class Acting:
     def lend(self, request: Request, **arguments: Any) -> None: ...
 
 
-def test_a_sub_action_that_nothing_serves() -> None:
-    text = refused(lambda r: r.resource("x", "xs", controller=Acting()))
-    assert text == "Acting.lend: no sub_actions() serves the sub-action 'lend'"
+def test_a_sub_action_that_nothing_serves_may_be_meant(caplog: pytest.LogCaptureFixture) -> None:
+    router = Router()
+    router.resource("x", "xs", controller=Acting())
+    API(router)
+    assert "Acting.lend: no sub_actions() serves the sub-action 'lend'" in caplog.text
 
 
 def test_a_sub_action_that_another_of_its_class_serves_is_no_mistake() -> None:
@@ -255,3 +258,37 @@ def test_the_dicts_of_the_caller_are_not_changed() -> None:
     )  # fmt: skip
     router.resource("x", "xs", controller=Anything(), member=member)
     assert (requirements, member) == ({"p": "x"}, {"lend": "POST"})
+
+
+class Hidden:
+    def wipe(self, request: Request, **arguments: Any) -> dict[str, Any]:
+        return {"wiped": True}
+
+
+def test_a_path_names_only_controllers_that_the_router_was_given_by_name() -> None:
+    router = Router({"public": Anything()})
+    router.connect("/{controller}/{action}", methods=["GET"])
+    router.connect("/only/by/post", controller=Hidden(), action="wipe", methods=["POST"])
+    router.redirect("/old", "/new")
+    client = Client(API(router, described=Described("x")))
+    for path in ("/Hidden/wipe", "/Redirect/check", "/Redirect/redirect", "/Documentation/page"):
+        client.get(path, status=404)
+    client.get("/public/show", status=204)
+    client.get("/old", status=302)
+    assert "GET" in client.options("/old", status=204).headers["Allow"]
+
+
+def test_requirements_of_a_resource_may_be_of_what_is_below_it() -> None:
+    class Listing:
+        def index(self, request: Request, **arguments: Any) -> None: ...
+
+    router = Router()
+    numbers = {"thing_id": "[0-9]+", "format": "json|xml"}
+    thing = router.resource(
+        "thing", "things", controller=Listing(), argument="thing_id", requirements=numbers
+    )
+    thing.resource("order", "orders", controller=Listing())
+    thing.sub_actions(controller=Acting())
+    client = Client(API(router))
+    client.get("/things/7/orders", status=204)
+    client.get("/things/x/orders", status=404)
