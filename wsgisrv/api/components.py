@@ -124,7 +124,7 @@ def _own_references(schema: Mapping[str, Any]) -> list[str]:
 def _inner(reference: str, own_id: str) -> str | None:
     """Returns the fragment of a reference into the schema that it stands in; None of another."""
     rest = reference.removeprefix(own_id)
-    return rest[1:] if rest.startswith("#") else None
+    return rest[1:] if rest.startswith("#") and not rest.startswith(_SCHEMAS) else None
 
 
 def _anchor(value: Any, name: str) -> str:

@@ -21,9 +21,9 @@ import routes
 from routes.mapper import COLLECTION_ACTIONS, MEMBER_ACTIONS, strip_slashes
 
 from wsgisrv.api import route_checks
+from wsgisrv.api.actions import methods_of
 from wsgisrv.api.controller import takes
 from wsgisrv.api.declared import declared_of
-from wsgisrv.api.resolve import methods_of
 from wsgisrv.api.shape import MEMBER_REQUIREMENT
 from wsgisrv.errors import ConfigError
 

@@ -3,7 +3,7 @@
 Rules: pure; one document for one microversion, since a path may mean different things in two. What an action
 does not declare is not guessed: one that says nothing of its result may answer 200 and 204. What the
 framework itself answers is there: 400, 403 of a policy, 404, 406, 413, 415. Of what any HTTP server
-answers (HEAD, OPTIONS, 405, 501) nothing is said.
+answers (HEAD, OPTIONS, 405, 501) nothing is said, nor of routes whose path names the action.
 
 Source: OpenAPI 3.1, whose schemas are JSON Schema 2020-12.
 """
@@ -26,6 +26,7 @@ from wsgisrv.api.declared import wrong_answer
 from wsgisrv.api.entry import Entry
 from wsgisrv.api.listing import page_parameters
 from wsgisrv.api.microversions import HEADER, Microversions
+from wsgisrv.api.redirect import Redirect
 from wsgisrv.api.responses import (
     HEADERS,
     SCHEMAS,
@@ -36,6 +37,7 @@ from wsgisrv.api.responses import (
 )
 from wsgisrv.errors import ConfigError
 
+_OF_EVERY_METHOD = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE")
 _WITHIN_NAME = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SECTION = re.compile(
@@ -151,33 +153,30 @@ class Documented:
             plan = None if action is None else action.at[index]
             if plan is None or ("format" in _variables(entry) and not entry.answers_format):
                 continue
-            path = known.setdefault(re.sub(r"\{[^}]*\}", "{}", _path(entry)), _path(entry))
-            operations = paths.setdefault(path, {})
-            for method in entry.methods or ("GET",):
-                if method not in _METHODS:
-                    continue
-                operation = self._operation(entry, method, plan, index, responses)
-                _rename(operation, dict(zip(_variables(entry), _names_in(path), strict=False)))
-                same = operations.get(method.lower())
-                if (
-                    same is not None
-                ):  # routes that differ in what they require of the path's arguments
-                    operations[method.lower()] = _either(same, operation)
-                    continue
-                operation["operationId"] = _unused(f"{method.lower()}_{_words(path)}", ids)
-                operations[method.lower()] = operation
+            for own_path in _paths(entry):
+                path = known.setdefault(re.sub(r"\{[^}]*\}", "{}", own_path), own_path)
+                for method in entry.methods or _OF_EVERY_METHOD:
+                    if method in _METHODS:
+                        made = self._operation(entry, path, method, plan, index, responses)
+                        _add(paths.setdefault(path, {}), method.lower(), path, made, ids)
         return paths
 
     def _operation(
-        self, entry: Entry, method: str, plan: Plan, index: int, responses: Responses
+        self, entry: Entry, path: str, method: str, plan: Plan, index: int, responses: Responses
     ) -> dict[str, Any]:
         summary, description = _told(plan)
+        named = [*self._parameters(entry, method, plan, index, responses.components)]
+        in_path = [one for one in named if one["in"] == "path"]
+        for parameter, name in zip(in_path, _names_in(path), strict=False):
+            parameter["name"] = name
         operation: dict[str, Any] = {
             "operationId": "",
             "tags": [_WITHIN_NAME.sub(" ", plan.name.partition(".")[0]).capitalize()],
             "summary": summary,
             **({"description": description} if description else {}),
-            "parameters": [*self._parameters(entry, method, plan, index, responses.components)],
+            "parameters": [
+                one for one in named if one["in"] != "path" or one["name"] in _names_in(path)
+            ],
             "responses": responses.of(plan, method, may_be_missing=self._may_be_missing(entry)),
         }
         body = body_schema(plan, responses.components)
@@ -263,6 +262,9 @@ def _query_parameters(plan: Plan, components: Components) -> Iterator[dict[str, 
 
 def _told(plan: Plan) -> tuple[str, str]:
     """Returns what is said of an action in a line, and what more; its docstring without its sections."""
+    moved = getattr(plan.method, "__self__", None)
+    if isinstance(moved, Redirect):
+        return f"Moved to {moved.destination}.", ""
     if plan.subs is not None:
         told = (f"- `{name}`: {_told(sub)[0]}" for name, sub in sorted(plan.subs.items()))
         return f"One of the actions: {', '.join(sorted(plan.subs))}.", "\n".join(told)
@@ -327,10 +329,15 @@ def _completed(made: Any, more: Any) -> Any:
     }
 
 
-def _rename(operation: dict[str, Any], names: Mapping[str, str]) -> None:
-    for parameter in operation["parameters"]:
-        if parameter["in"] == "path":
-            parameter["name"] = names.get(parameter["name"], parameter["name"])
+def _add(
+    operations: dict[str, Any], method: str, path: str, made: dict[str, Any], ids: set[str]
+) -> None:
+    """Adds an operation; of routes that differ in what they require of the path's arguments, one is made."""
+    if method in operations:
+        operations[method] = _either(operations[method], made)
+        return
+    made["operationId"] = _unused(f"{method}_{_words(path)}", ids)
+    operations[method] = made
 
 
 def _unused(name: str, ids: set[str]) -> str:
@@ -358,9 +365,14 @@ def _variables(entry: Entry) -> list[str]:
     return [part["name"] for part in entry.route.routelist if isinstance(part, dict)]
 
 
-def _path(entry: Entry) -> str:
-    parts = (
-        part if isinstance(part, str) else f"{{{part['name']}}}" for part in entry.route.routelist
-    )
-    path = "".join(parts)
-    return path if path.startswith("/") else f"/{path}"
+def _paths(entry: Entry) -> list[str]:
+    """Returns the paths of a route: two where ``{.format}`` may be left out."""
+    without, whole = "", ""
+    for part in entry.route.routelist:
+        text = part if isinstance(part, str) else f"{{{part['name']}}}"
+        is_optional = not isinstance(part, str) and part["type"] == "."
+        whole += f".{text}" if is_optional else text
+        without += "" if is_optional else text
+    return [
+        path if path.startswith("/") else f"/{path}" for path in dict.fromkeys((without, whole))
+    ]

@@ -45,6 +45,8 @@ class Redirect:
         is_url = isinstance(destination, str) and "://" in destination
         if complaint := wrong_path(destination, may_lack_slash=is_url):
             raise ConfigError(f"{self._where}: {complaint}")
+        self.destination = destination
+        self.status = number
         self._kind = exc.status_map[int(number)]
         self._route = routes.route.Route(None, destination, _static=True, _explicit=True)
 

@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -19,14 +19,13 @@ import webob
 from webob import exc
 
 from wsgisrv.api import conditions
+from wsgisrv.api.actions import Actions, methods_of
 from wsgisrv.api.controller import SUPPLIED, Action, Plan, Prepare
 from wsgisrv.api.declared import (
     DeclaredSchema,
     Span,
     declared_of,
     place_of,
-    refuse_lost,
-    uncalled,
 )
 from wsgisrv.api.faults import BrokenResultError, InvalidFields
 from wsgisrv.api.listing import item_schema, page_schema
@@ -280,64 +279,6 @@ class Resolver:
     def _named(self, index: int) -> str:
         versions = self._settings.versions
         return f"in {versions.names[index]}" if versions else ""
-
-
-def methods_of(controller: object) -> list[tuple[str, Callable[..., Any]]]:
-    """Returns the public methods and those that ``version`` found under their names before them, each with
-    the name of its action.
-
-    Raises:
-        ConfigError: when declarations are lost.
-    """
-    kind = type(controller)
-    for one in kind.__mro__:
-        refuse_lost(one)
-    found: list[tuple[str, Callable[..., Any]]] = []
-    for name in dir(kind):
-        if name.startswith("_") or not inspect.isroutine(getattr(kind, name)):
-            continue
-        method = getattr(controller, name)
-        if place := uncalled(method):
-            raise ConfigError(f"{place}: {kind.__name__}.{name}: a decorator without its (...)")
-        found.append((declared_of(method).implements or name, method))
-        while (earlier := declared_of(method).earlier) is not None:
-            method = earlier.__get__(controller, kind)
-            found.append((declared_of(method).implements or name, method))
-    return found
-
-
-class Actions(Mapping[str, Action]):
-    """The actions of a controller by name, each resolved when a route asks for it.
-
-    A public method that no route leads to is nobody's business: a helper, or for another API.
-
-    Args:
-        resolve: makes an action of the controller, a name and its implementations; raises ConfigError.
-    """
-
-    def __init__(
-        self,
-        controller: object,
-        resolve: Callable[[object, str, Sequence[Callable[..., Any]]], Action],
-    ) -> None:
-        self._controller = controller
-        self._resolve = resolve
-        self._made: dict[str, Action] = {}
-        self._methods: dict[str, list[Callable[..., Any]]] = {}
-        for name, method in methods_of(controller):
-            if not declared_of(method).sub_action:
-                self._methods.setdefault(name, []).append(method)
-
-    def __getitem__(self, name: str) -> Action:
-        if name not in self._made:
-            self._made[name] = self._resolve(self._controller, name, self._methods[name])
-        return self._made[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._methods)
-
-    def __len__(self) -> int:
-        return len(self._methods)
 
 
 def _within_hooks(controller: object, method: Callable[..., Any]) -> Callable[..., Any]:

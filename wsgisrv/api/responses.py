@@ -19,6 +19,7 @@ from wsgisrv.api.components import Components
 from wsgisrv.api.controller import Plan
 from wsgisrv.api.listing import page_schema, some_fields_schema
 from wsgisrv.api.microversions import HEADER
+from wsgisrv.api.redirect import Redirect
 from wsgisrv.api.results import File
 from wsgisrv.api.serializers import JSON, JSON_LINES, PROBLEM_JSON
 
@@ -102,6 +103,9 @@ class Responses:
 
     def of(self, plan: Plan, method: str, *, may_be_missing: bool) -> dict[str, Any]:
         """Returns the responses of one action, by status."""
+        moved = getattr(plan.method, "__self__", None)
+        if isinstance(moved, Redirect):
+            return {moved.status: {"description": "Moved.", "headers": _headers("Location")}}
         found: dict[str, Any] = {}
         for one in _within(plan):
             for status, response in self._successes(one):

@@ -10,9 +10,9 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from wsgisrv.api.actions import methods_of
 from wsgisrv.api.declared import declared_of, place_of
 from wsgisrv.api.entry import Entry
-from wsgisrv.api.resolve import methods_of
 from wsgisrv.errors import ConfigError
 
 _LOG = logging.getLogger("wsgisrv.api")

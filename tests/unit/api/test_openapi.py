@@ -438,3 +438,26 @@ def test_answers_have_their_headers(client: Client) -> None:
     assert names["412"] == always
     assert names["503"] == {*always, "Retry-After"}
     assert {"If-Match", "If-None-Match"} <= set(parameters(operation))
+
+
+def test_paths_are_those_that_answer() -> None:
+    class Formats:
+        def show(self, request: api.Request, format: str = "") -> dict[str, Any]:  # noqa: A002
+            return {}
+
+    router = api.Router()
+    router.connect("/l{.format}", controller=Formats(), action="show", methods=["GET"])
+    router.connect("/any", controller=Odd(), action="nothing", methods=None)
+    router.redirect("/old/{id}", "/x/{id}", _redirect_code="308 Permanent Redirect")
+    client = Client(api.API(router, described=api.Described("T")))
+    found = client.get("/openapi.json").json
+    validate(found)
+    paths = found["paths"]
+    assert set(paths) == {"/l", "/l.{format}", "/any", "/old/{id}"}
+    assert list(parameters(paths["/l"]["get"])) == []
+    assert list(parameters(paths["/l.{format}"]["get"])) == ["format"]
+    assert set(paths["/any"]) == {"get", "post", "put", "patch", "delete"}
+    moved = paths["/old/{id}"]["get"]
+    assert moved["summary"] == "Moved to /x/{id}."
+    assert list(moved["responses"]) == ["308"]
+    assert client.get("/old/1", status=308).headers["Location"] == "/x/1"

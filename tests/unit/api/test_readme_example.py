@@ -58,7 +58,8 @@ def test_the_orders_of_the_readme_do_what_the_readme_says(
     assert {link["rel"] for link in page["links"]} == {"prev", "first"}
     shown = client.get("/things/1/orders/7")
     client.get("/things/1/orders/7", headers={"If-None-Match": shown.headers["ETag"]}, status=304)
-    client.get("/things/1/orders/31", status=404)
+    for path in ("/things/1/orders/31", "/things/2/orders/7", "/things/777"):
+        client.get(path, status=404)
     client.as_user("u2", "p2").get("/things/1/orders/7", status=403)
     client.as_user("u2", "p2", ["admin"]).get("/things/1/orders/7", status=200)
     assert client.as_user("u2", "p2").get("/things/1/orders").json["orders"] == []
