@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 import webob
 from webob import exc
 from webob.acceptparse import create_accept_language_header
+from webob.multidict import GetDict
 
 from wsgisrv.api import conditions, policy
 from wsgisrv.api.body import MOST_BODY_BYTES, read_body
@@ -28,6 +29,7 @@ MORE_HEADERS = "wsgisrv.response_headers"
 VERSION = "wsgisrv.api_version"
 """Key of the environ: the microversion that is answered, as a text."""
 
+_PARSED_QUERY = "webob._parsed_query_vars"  # webob's own, which it asks for first
 _BODY = "wsgisrv.json_body"
 _LONGEST_LANGUAGES = 1000  # octets; a longer Accept-Language is no browser's, and as good as none
 _GLOBAL_ID = re.compile(r"req-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -201,15 +203,16 @@ class Request(webob.Request):  # type: ignore[misc]
 
     @property
     def GET(self) -> Any:  # noqa: N802 - webob's name
-        """The query as webob has it.
+        """The query as webob has it, but that only & separates.
 
         Raises:
             webob.exc.HTTPBadRequest: when it is not UTF-8.
         """
-        try:
-            return super().GET
-        except UnicodeDecodeError:
-            raise exc.HTTPBadRequest("the query is not UTF-8") from None
+        source = self.environ.get("QUERY_STRING", "")
+        _, known = self.environ.get(_PARSED_QUERY, (None, None))
+        if known != source:
+            self.environ[_PARSED_QUERY] = GetDict(self.query_pairs, self.environ), source
+        return super().GET
 
     @property
     def POST(self) -> Any:  # noqa: N802 - webob's name

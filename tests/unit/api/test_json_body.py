@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from webob import exc
 
+from wsgisrv import api
 from wsgisrv.api import Request
 from wsgisrv.api.body import MOST_BODY_BYTES, MOST_DEPTH, parse_json
+from wsgisrv.api.testing import Client
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -280,3 +282,19 @@ def test_the_query_is_utf_8_and_has_each_name_once() -> None:
             _ = Request({"QUERY_STRING": query}).query
     with pytest.raises(exc.HTTPBadRequest, match="not UTF-8"):
         _ = Request({"QUERY_STRING": "a=%ff", "REQUEST_METHOD": "GET"}).params
+
+
+def test_a_body_that_a_hook_has_read_or_copied_is_there_still() -> None:
+    def look(request: api.Request, arguments: Any) -> None:
+        assert request.copy().body == b'{"a": 1}'
+
+    class Looking:
+        @api.before(look)
+        def create(self, request: api.Request, body: Any) -> Any:
+            request.json_body = {"b": 2}
+            return [body, request.json, request.body.decode()]
+
+    router = api.Router()
+    router.connect("/", controller=Looking(), action="create", methods=["POST"])
+    answer = Client(api.API(router)).post_json("/", {"a": 1})
+    assert answer.json == [{"a": 1}, {"b": 2}, '{"b":2}']

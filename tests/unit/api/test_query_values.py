@@ -100,3 +100,53 @@ def test_a_query_as_a_whole_is_no_parameter(client: Client) -> None:
 
 def test_a_query_of_a_schema_without_numbers_stays_as_it_is(client: Client) -> None:
     assert client.get("/other?a=5").json == {}
+
+
+def asked(schema: dict[str, Any], query: str, status: int = 200) -> Any:
+    class Asked:
+        @api.query({"type": "object", **schema})
+        def index(self, request: api.Request, query: Mapping[str, Any]) -> Any:
+            return query
+
+    router = api.Router()
+    router.connect("/", controller=Asked(), action="index", methods=["GET"])
+    answer = Client(api.API(router)).get(f"/?{query}", status=status)
+    return answer.json if status == 200 else Client.errors(answer)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"n": {"$ref": "#num"}}, "$defs": {"x": {"$anchor": "num", **INTEGER}}},
+        {"properties": {"n": {"$ref": "num"}}, "$defs": {"x": {"$id": "num", **INTEGER}}},
+        {"$id": "http://x.example/s", "properties": {"n": {"$ref": "http://x.example/s#/$defs/x"}},
+         "$defs": {"x": INTEGER}},
+        {"properties": {"n": {"$dynamicRef": "#num"}}, "$defs": {"x": {"$dynamicAnchor": "num", **INTEGER}}},
+        {"unevaluatedProperties": INTEGER},
+        {"patternProperties": {"n": {"type": ["integer", "null"]}, "^n$": INTEGER}},
+    ],
+)  # fmt: skip
+def test_a_query_is_read_by_whatever_its_schema_refers_to(schema: dict[str, Any]) -> None:
+    assert asked(schema, "n=5") == {"n": 5}
+
+
+@pytest.mark.parametrize("inner", [{"contains": INTEGER}, {"prefixItems": [INTEGER]}])
+def test_a_list_is_read_by_whatever_says_what_is_in_it(inner: dict[str, Any]) -> None:
+    assert asked({"properties": {"n": {"type": "array", **inner}}}, "n=5") == {"n": [5]}
+
+
+def test_numbers_are_read_as_in_a_body() -> None:
+    number = {"properties": {"i": INTEGER, "n": {"type": "number"}}}
+    assert asked(number, "i=18446744073709551615") == {"i": 18446744073709551615}
+    assert asked(number, "n=1e100") == {"n": 1e100}
+    assert asked(number, "n=0.1000000000000000055511151231257827") == {"n": 0.1}
+    assert asked(number, "n=1e999", 400) == ["?n: has to be a number"]
+
+
+def test_only_an_ampersand_separates() -> None:
+    assert asked({}, "s=a;b=1&t=%C3%A9") == {"s": "a;b=1", "t": "é"}
+    request = api.Request.blank("/?s=a;b=1&t=%C3%A9&t=2")
+    assert request.params.mixed() == {"s": "a;b=1", "t": ["é", "2"]}
+    request.GET["t"] = "3"
+    assert request.query_string == "s=a%3Bb%3D1&t=3"
+    assert request.query == {"s": "a;b=1", "t": "3"}
