@@ -30,6 +30,10 @@ _MOST_NODES = 1000
 _MOST_NODES_WITH_FORMS, _MOST_LEVELS_WITH_FORMS = 100, 5  # forms may multiply errors at each level
 _LONGEST_TEXT, _LONGEST_NAME = 1000, 200  # characters; each error has a copy
 _FORMS = ("anyOf", "oneOf")
+_OF_MEMBERS = frozenset({
+    "additionalProperties", "contains", "dependentSchemas", "items", "patternProperties", "prefixItems",
+    "properties", "unevaluatedItems", "unevaluatedProperties",
+})  # fmt: skip
 _CUT_OR_NOT = frozenset({"type", "additionalProperties", "falseSchema", "propertyNames"})
 """Kinds of errors that a container has whatever is cut off its end."""
 _CONDITIONAL = frozenset({"then", "else", "unevaluatedItems", "unevaluatedProperties"})
@@ -59,7 +63,7 @@ class Breaches:
         self._most_nodes = max(1, min(_MOST_ERRORS // max(heaviest, 1), _MOST_NODES))
         self._most_levels = MOST_DEPTH
         self._first: tuple[Draft202012Validator, Places] | None = self.validator, self._all
-        if any(keyword in one for one in parts for keyword in (*_FORMS, "propertyNames")):
+        if any("propertyNames" in one or _has_deep_forms(one, schema) for one in parts):
             self._most_nodes = min(self._most_nodes, _MOST_NODES_WITH_FORMS)
             self._most_levels = _MOST_LEVELS_WITH_FORMS
             self._first = _asking_yes_or_no(schema, compile_)
@@ -133,6 +137,12 @@ def _is_of_whole(error: ValidationError, part: Any, value: Any) -> bool:
     if error.kind.name == "required":
         return error.kind.property not in value  # type: ignore[attr-defined]
     return error.kind.name in _CUT_OR_NOT or bool(part == value)
+
+
+def _has_deep_forms(schema: Mapping[str, Any], root: Mapping[str, Any]) -> bool:
+    """Whether a form says something of a value's members; a text or null, for instance, does not."""
+    forms = [form for keyword in _FORMS for form in schema.get(keyword, ())]
+    return any(not _OF_MEMBERS.isdisjoint(one) for form in forms for one in in_place(form, root))
 
 
 def _weight(schema: Mapping[str, Any]) -> int:
