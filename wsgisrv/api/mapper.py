@@ -85,6 +85,9 @@ class Mapper(routes.Mapper):  # type: ignore[misc]
             path, more["requirements"] = _of_resource(declaring, path)
         if self.is_frozen:
             raise ConfigError(f"{place}: {path}: declared after the router was put to use")
+        if "methods" in more:  # of a submapper, where ``Router.connect`` is not asked
+            methods, conditions = more.pop("methods"), more.get("conditions") or {}
+            more["conditions"] = {**conditions, **({} if methods is None else {"method": methods})}
         more = _checked(place, path, {"_explicit": True, "_minimize": self.minimization, **more})
         if "controller" in more:
             more["controller"] = self.name_of(more["controller"])

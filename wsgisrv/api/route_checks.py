@@ -27,9 +27,9 @@ _MORE_METHODS = (
     "PROPPATCH", "PURGE", "REBIND", "REPORT", "SEARCH", "UNBIND", "UNCHECKOUT", "UNLINK", "UNLOCK", "UPDATE",
     "UPDATEREDIRECTREF", "VERSION-CONTROL",
 )  # fmt: skip
-"""The others that IANA registers, and PURGE, which caches have. A method of one's own begins with X-."""
+"""The others that IANA registers, and PURGE, which caches have."""
 
-_OWN_METHOD = re.compile(r"X-[A-Z0-9-]+")
+_METHOD = re.compile(r"[A-Z0-9!#$%&'*+.^_`|~-]+")
 _CONDITIONS = ("function", "method")
 _RESOURCE_OPTIONS = (
     "collection", "member", "new", "parent_resource", "path_prefix", "name_prefix", "requirements",
@@ -121,9 +121,13 @@ def wrong_methods(methods: object) -> str:
         if not isinstance(method, str) or method != method.upper():
             return f"no method {method!r}: they are written in capitals"
         known = (*KNOWN_METHODS, *_MORE_METHODS)
-        if method not in known and not _OWN_METHOD.fullmatch(method):
-            meant = _meant(method, known)
-            return f"no method {method!r}{meant}; one that IANA does not register begins with X-"
+        if method == "ANY":
+            return f"no method {method!r}: methods=None is every one"
+        meant = "" if method in known or method.startswith("X-") else _meant(method, known)
+        if meant:
+            return f"no method {method!r}{meant}; one's own that is so alike begins with X-"
+        if not _METHOD.fullmatch(method):
+            return f"no method {method!r}: it is a token (RFC 9110, 9.1)"
     return ""
 
 
