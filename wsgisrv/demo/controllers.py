@@ -216,12 +216,15 @@ class AuthorBooks(_Controller):
 class Loans(_Controller):
     """``/v1/books/{book_id}/loans``, from 1.2 on."""
 
+    def _book_is_there(self, request: api.Request, arguments: Mapping[str, Any]) -> None:
+        self._database.read(lambda session: shelf.get(session, Book, arguments["book_id"]).id)
+
     @api.version("1.2")
+    @api.before("_book_is_there")
     @api.lists(schemas.LOANS)
     @api.answers(404, _NO_BOOK)
     def index(self, request: api.Request, book_id: str, page: api.Page) -> dict[str, Any]:
         """Lists the loans of a book, the first one first."""
-        self._database.read(lambda session: shelf.get(session, Book, book_id).id)
         query = sqlalchemy.select(Loan).where(Loan.book_id == book_id)
         return self._list(request, page, query, Loan)
 
