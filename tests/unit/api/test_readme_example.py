@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 
 from tests.support.readme import block_after
 from tests.support.server import ROOT
 from wsgisrv.api.testing import Client
+
+
+@pytest.fixture
+def closing() -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as stack:
+        yield stack
 
 
 def block_words(pattern: str) -> str:
@@ -36,12 +45,15 @@ def test_the_api_of_the_readme_does_what_the_readme_says(monkeypatch: pytest.Mon
 
 
 def test_the_orders_of_the_readme_do_what_the_readme_says(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, closing: contextlib.ExitStack
 ) -> None:
     pytest.importorskip("oslo_policy")
     module_of(monkeypatch, "stock", "This is ``stock.py``, a whole one")
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'orders.sqlite'}")
+    closing.callback(engine.dispose)
+    monkeypatch.setattr(sqlalchemy, "create_engine", lambda url: engine)
     orders = module_of(monkeypatch, "orders", "This is ``orders.py``, with")
-    app = orders.app_factory({}, database=f"sqlite:///{tmp_path / 'orders.sqlite'}")
+    app = orders.app_factory({})
     anybody = Client(app, service_type="stock")
     client = anybody.as_user("u1", "p1")
     anybody.get("/things/1/orders", status=401)
