@@ -12,9 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
-from wsgisrv.api.subschemas import rebuilt
+from wsgisrv.api.subschemas import rebuilt, referred
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _SCHEMAS = "#/components/schemas/"
@@ -56,11 +56,7 @@ class Components:
         reference = placed.get("$ref", "") if isinstance(placed, Mapping) else ""
         if not reference.startswith(_SCHEMAS):
             return placed
-        found: Any = self.schemas
-        for step in reference.removeprefix(_SCHEMAS).split("/"):
-            key = unquote(step).replace("~1", "/").replace("~0", "~")
-            found = found[int(key) if isinstance(found, list) else key]
-        return found
+        return referred({"components": {"schemas": self.schemas}}, reference)
 
     def _placed_resource(self, part: dict[str, Any]) -> Any:
         """Returns what stands for a part that has an ``$id``, and so references of its own."""

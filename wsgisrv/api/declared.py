@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _DECLARED = "wsgisrv_declared"
 _PLACE = "wsgisrv_place"
-_PACKAGE = f"{__package__}."
+_FRAMEWORK = (f"{__package__}.", "routes.")
 _NOTED = "_wsgisrv_noted"  # of a class: the names and notes of its methods that have some
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")  # RFC 6838, 4.2
 
@@ -391,8 +391,8 @@ def _class_body(function: Any) -> dict[str, Any]:
 
 
 def caller() -> str:
-    """Returns ``file:line`` of whoever declares: the first frame outside of this package."""
-    frame = inspect.currentframe()
-    while frame is not None and str(frame.f_globals.get("__name__")).startswith(_PACKAGE):
+    """Returns ``file:line`` of whoever declares: the first frame outside of the framework."""
+    frame = inspect.currentframe()  # inspect.stack() would read the sources of every frame
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith(_FRAMEWORK):
         frame = frame.f_back
     return "?" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import inspect
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +22,7 @@ from routes.mapper import COLLECTION_ACTIONS, MEMBER_ACTIONS, strip_slashes
 from wsgisrv.api import route_checks
 from wsgisrv.api.actions import methods_of
 from wsgisrv.api.controller import takes
-from wsgisrv.api.declared import declared_of
+from wsgisrv.api.declared import caller, declared_of
 from wsgisrv.api.shape import MEMBER_REQUIREMENT
 from wsgisrv.errors import ConfigError
 
@@ -285,19 +284,6 @@ def names_in(route: Any) -> list[str]:
 def _none_of_the_actions(controller: str) -> str:
     """Returns the complaint about a resource that would have no route at all."""
     return f"{controller} has none of the actions {', '.join(RESOURCE_ACTIONS)}"
-
-
-def caller() -> str:
-    """Returns ``file:line`` of the code that declares something: the first frame outside of the framework."""
-    frame = inspect.currentframe()  # inspect.stack() would read the sources of every frame
-    while frame is not None and frame.f_globals.get("__name__", "").startswith(_FRAMEWORK):
-        frame = frame.f_back
-    if frame is None:
-        return "?"
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-_FRAMEWORK = (f"{__name__.rpartition('.')[0]}.", "routes.")
 
 
 def _collection_path(collection_name: str, options: Mapping[str, Any]) -> str:

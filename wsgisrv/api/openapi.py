@@ -14,7 +14,6 @@ import dataclasses
 import inspect
 import json
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import starmap
 from typing import Any
@@ -22,7 +21,7 @@ from typing import Any
 from wsgisrv.api import conditions
 from wsgisrv.api.components import Components
 from wsgisrv.api.controller import Plan
-from wsgisrv.api.declared import wrong_answer
+from wsgisrv.api.declared import caller, wrong_answer
 from wsgisrv.api.entry import Entry
 from wsgisrv.api.listing import page_parameters
 from wsgisrv.api.microversions import HEADER, Microversions
@@ -31,6 +30,7 @@ from wsgisrv.api.responses import (
     HEADERS,
     SCHEMAS,
     Responses,
+    either_content,
     is_conditional,
     needs_if_match,
     takes_body,
@@ -77,9 +77,7 @@ class Described:
 
     def __post_init__(self) -> None:
         if complaint := self._complaint():
-            frame = sys._getframe(2)  # noqa: SLF001 - whoever makes it
-            place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
-            raise ConfigError(f"{place}: Described: {complaint}")
+            raise ConfigError(f"{caller()}: Described: {complaint}")
 
     def _complaint(self) -> str:
         said = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
@@ -151,7 +149,7 @@ class Documented:
         for entry in self.entries:
             action = entry.action
             plan = None if action is None else action.at[index]
-            if plan is None or ("format" in _variables(entry) and not entry.answers_format):
+            if plan is None or ("format" in entry.variables and not entry.answers_format):
                 continue
             for own_path in _paths(entry):
                 path = known.setdefault(re.sub(r"\{[^}]*\}", "{}", own_path), own_path)
@@ -188,7 +186,7 @@ class Documented:
     def _parameters(
         self, entry: Entry, method: str, plan: Plan, index: int, components: Components
     ) -> Iterator[dict[str, Any]]:
-        for name in _variables(entry):
+        for name in entry.variables:
             schema: dict[str, Any] = {"type": "string", "minLength": 1}
             if requirement := entry.requirements.get(name):
                 schema["pattern"] = f"^(?:{requirement})$"
@@ -215,7 +213,7 @@ class Documented:
     def _may_be_missing(entry: Entry) -> bool:
         """Whether 404 is an answer: the path has arguments, or another version does not have it."""
         action = entry.action
-        return bool(_variables(entry)) or (action is not None and None in action.at)
+        return bool(entry.variables) or (action is not None and None in action.at)
 
 
 def body_schema(plan: Plan, components: Components) -> Any:
@@ -296,7 +294,7 @@ def _either(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     made["summary"] = f"{one['summary']} Or: {other['summary']}".strip()
     bodies = [each["requestBody"] for each in (one, other) if "requestBody" in each]
     if bodies:
-        content = _either_content(bodies[0]["content"], bodies[-1]["content"])
+        content = either_content(bodies[0]["content"], bodies[-1]["content"])
         made["requestBody"] = {"required": len(bodies) == 2, "content": content}
     return made
 
@@ -306,16 +304,7 @@ def _either_response(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[s
     if one["description"] != other["description"]:
         made["description"] = f"{one['description']} Or: {other['description']}"
     if "content" in other:
-        made["content"] = _either_content(one.get("content", {}), other["content"])
-    return made
-
-
-def _either_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    made = {**other, **one}
-    for name in one.keys() & other.keys():
-        if one[name] != other[name]:
-            schemas = [each[name].get("schema", {}) for each in (one, other)]
-            made[name] = {"schema": {"anyOf": schemas}}
+        made["content"] = either_content(one.get("content", {}), other["content"])
     return made
 
 
@@ -359,10 +348,6 @@ def _words(path: str) -> str:
 
 def _names_in(path: str) -> list[str]:
     return re.findall(r"\{([^}]*)\}", path)
-
-
-def _variables(entry: Entry) -> list[str]:
-    return [part["name"] for part in entry.route.routelist if isinstance(part, dict)]
 
 
 def _paths(entry: Entry) -> list[str]:

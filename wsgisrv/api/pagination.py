@@ -13,11 +13,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+from wsgisrv.api.declared import caller
 from wsgisrv.api.faults import InvalidFields
 from wsgisrv.api.filters import (
     MOST_CONDITIONS,
@@ -78,8 +78,7 @@ class Collection:
     place: str = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        frame = sys._getframe(2)  # noqa: SLF001 - whoever makes the collection
-        object.__setattr__(self, "place", f"{frame.f_code.co_filename}:{frame.f_lineno}")
+        object.__setattr__(self, "place", caller())
         if complaint := self._complaint():
             raise self.wrong(complaint)
 

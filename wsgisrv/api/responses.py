@@ -111,7 +111,9 @@ class Responses:
             for status, response in self._successes(one):
                 known = found.setdefault(status, response)
                 if known is not response:
-                    known["content"] = _joined(known.get("content"), response.get("content"))
+                    known["content"] = either_content(
+                        known.get("content", {}), response.get("content", {})
+                    )
         if is_conditional(plan) and method in _READERS:
             found.get("200", {}).get("headers", {}).update(_headers("ETag"))
         own = dict(_own(plan, method, may_be_missing))
@@ -241,17 +243,17 @@ def _headers(*names: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _joined(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Returns the content of two sub-actions' answers of one status."""
-    made = dict(one or {})
-    for name, content in (other or {}).items():
-        known = made.setdefault(name, content)
-        if known != content:
-            schemas = known.get("schema", {}), content.get("schema", {})
-            forms = [form for each in schemas for form in each.get("anyOf", [each])]
-            made[name] = {
-                "schema": {"anyOf": [f for n, f in enumerate(forms) if f not in forms[:n]]}
-            }
+def either_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the content of what is one of two, by media type: each form once."""
+    made = {**other, **one}
+    for name in one.keys() & other.keys():
+        forms: list[Any] = []
+        for schema in (one[name].get("schema", {}), other[name].get("schema", {})):
+            is_choice = isinstance(schema, Mapping) and schema.keys() == {"anyOf"}
+            for form in schema["anyOf"] if is_choice else [schema]:
+                forms += [form] if form not in forms else []
+        if len(forms) > 1:
+            made[name] = {"schema": {"anyOf": forms}}
     return made
 
 

@@ -24,9 +24,10 @@ from typing import Any
 from webob import exc
 
 from wsgisrv.api import route_checks
+from wsgisrv.api.declared import caller
 from wsgisrv.api.entry import SUB_ACTIONS, Entry, Match
 from wsgisrv.api.index import Index
-from wsgisrv.api.mapper import Mapper, caller, names_in
+from wsgisrv.api.mapper import Mapper, names_in
 from wsgisrv.api.redirect import MOVING, Redirect
 from wsgisrv.api.resolve import Resolver, ResolveSettings
 from wsgisrv.api.route_checks import KNOWN_METHODS

@@ -70,7 +70,7 @@ def in_place(schema: Any, root: Mapping[str, Any]) -> Iterator[Mapping[str, Any]
         seen.add(id(one))
         yield one
         waiting += [part for word in _IN_PLACE & one.keys() for part in _parts(word, one[word])]
-        waiting += [_referred(root, one[word]) for word in _REFERENCES & one.keys()]
+        waiting += [referred(root, one[word]) for word in _REFERENCES & one.keys()]
 
 
 def _parts(keyword: str, value: Any) -> Iterator[Any]:
@@ -89,7 +89,7 @@ def every(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from every(part)
 
 
-def _referred(root: Mapping[str, Any], reference: Any) -> Any:
+def referred(root: Mapping[str, Any], reference: Any) -> Any:
     """Returns what a reference leads to within the root, or None."""
     uri, _, fragment = unquote(str(reference)).partition("#")
     start: Any = root

@@ -11,6 +11,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from wsgisrv import api
+from wsgisrv.api.responses import either_content
 from wsgisrv.api.testing import Client
 from wsgisrv.errors import ConfigError
 
@@ -461,3 +462,16 @@ def test_paths_are_those_that_answer() -> None:
     assert moved["summary"] == "Moved to /x/{id}."
     assert list(moved["responses"]) == ["308"]
     assert client.get("/old/1", status=308).headers["Location"] == "/x/1"
+
+
+def test_of_two_contents_each_form_is_told_once_and_whole() -> None:
+    number, text = {"type": "integer"}, {"type": "string"}
+    choice = {"anyOf": [number, text]}
+    whole = {"title": "not a choice alone", "anyOf": [number, text]}
+
+    def joined(one: Any, other: Any) -> Any:
+        return either_content({"a": {"schema": one}}, {"a": {"schema": other}})["a"]["schema"]
+
+    assert joined(number, number) == number
+    assert joined(choice, number) == choice
+    assert joined(whole, number) == {"anyOf": [whole, number]}
